@@ -1,5 +1,26 @@
-"""Helpers for the chapter "deep learning computation" of *Dive into Deep Learning*, to import into one's own notebooks."""
+"""Helpers for the chapter "deep learning computation" of *Dive into Deep Learning*, for one's own notebooks."""
 
+from .blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
 from .devices import cpu, gpu, num_gpus, synchronize, try_all_gpus, try_gpu
+from .initializers import init_42, init_constant, init_normal, init_xavier, my_init
+from .layers import CenteredLayer, MyLinear
 
-__all__ = ["cpu", "gpu", "num_gpus", "synchronize", "try_all_gpus", "try_gpu"]
+__all__ = [
+    "MLP",
+    "CenteredLayer",
+    "FixedHiddenMLP",
+    "MyLinear",
+    "MySequential",
+    "NestMLP",
+    "cpu",
+    "gpu",
+    "init_42",
+    "init_constant",
+    "init_normal",
+    "init_xavier",
+    "my_init",
+    "num_gpus",
+    "synchronize",
+    "try_all_gpus",
+    "try_gpu",
+]

@@ -1,0 +1,133 @@
+"""Layers: one without parameters, one with."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["CenteredLayer", "MyLinear"]
+
+
+class CenteredLayer(nn.Module):
+    """Subtract the mean: ``X - mean(X)``.
+
+    Args:
+        dim: the dimension over which to take the mean; None takes it over all elements, as the book does, so that
+            examples of one batch influence each other.
+
+    Shape:
+        ``(*)`` → the same shape
+
+    Example:
+        >>> CenteredLayer()(torch.tensor([1.0, 2, 3, 4, 5]))
+        tensor([-2., -1.,  0.,  1.,  2.])
+
+    Source:
+        Book zh 5.4.1 / en 6.5.1.
+    """
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        if dim is not None and (not isinstance(dim, int) or isinstance(dim, bool)):
+            raise TypeError(f"dim must be an integer or None (all elements); got {dim!r} ({type(dim).__name__})")
+        self.dim = dim
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Subtract the mean over ``dim``, or over all elements."""
+        return X - (X.mean() if self.dim is None else X.mean(self.dim, keepdim=True))
+
+    def extra_repr(self) -> str:
+        """Show the dimension, unless it is all of them."""
+        return "" if self.dim is None else f"dim={self.dim}"
+
+
+class MyLinear(nn.Module):
+    """Fully connected layer: ``activation(X @ weight + bias)``.
+
+    The weight has the book's shape, the transpose of ``nn.Linear``'s. The initial values have ``nn.Linear``'s
+    distribution: uniform between ±1/√in_units. Gradients reach the parameters, which are used as they are; the book's
+    ``forward`` goes through ``.data``, which cuts them off.
+
+    Args:
+        in_units: size of each input.
+        units: size of each output.
+        bias: whether to add a bias.
+        activation: a function from tensor to tensor for the result, such as ``F.relu`` (the book's variant).
+        device: where the parameters are made.
+        dtype: the parameters' type.
+
+    Shape:
+        ``(*, in_units)`` → ``(*, units)``
+
+    Attributes:
+        weight: ``(in_units, units)``
+        bias: ``(units,)``, or None
+
+    Raises:
+        TypeError: if ``in_units`` or ``units`` is no integer, or ``activation`` cannot be called.
+        ValueError: if ``in_units`` or ``units`` is less than 1.
+
+    Example:
+        >>> layer = MyLinear(5, 3, activation=F.relu)
+        >>> layer
+        MyLinear(in_units=5, units=3, bias=True, activation=relu)
+        >>> layer(torch.ones(2, 5)).shape
+        torch.Size([2, 3])
+
+    Source:
+        Book zh 5.4.2 / en 6.5.2.
+    """
+
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        in_units: int,
+        units: int,
+        *,
+        bias: bool = True,
+        activation: Callable[[Tensor], Tensor] | None = None,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_units, self.units = _checked_size("in_units", in_units), _checked_size("units", units)
+        if activation is not None and not callable(activation):
+            raise TypeError(f"activation must be a function such as F.relu, or None; got {activation!r}")
+        self.activation = activation
+        self.weight = nn.Parameter(torch.empty(in_units, units, device=device, dtype=dtype))
+        if bias:
+            self.bias = nn.Parameter(torch.empty(units, device=device, dtype=dtype))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew from U(−1/√in_units, 1/√in_units)."""
+        bound = 1 / math.sqrt(self.in_units)
+        for parameter in self.parameters(recurse=False):
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Multiply, add the bias, apply the activation."""
+        Y = F.linear(X, self.weight.T, self.bias)
+        return Y if self.activation is None else self.activation(Y)
+
+    def extra_repr(self) -> str:
+        """Show the sizes, whether there is a bias, and an activation that is a plain function."""
+        text = f"in_units={self.in_units}, units={self.units}, bias={self.bias is not None}"
+        if self.activation is None or isinstance(self.activation, nn.Module):
+            return text  # an activation that is a module has a line of its own below this one
+        return f"{text}, activation={getattr(self.activation, '__name__', type(self.activation).__name__)}"
+
+
+def _checked_size(name: str, size: int) -> int:
+    """Return ``size`` if it may be the number of a layer's inputs or outputs."""
+    if not isinstance(size, int) or isinstance(size, bool):
+        raise TypeError(f"{name} must be an integer; got {size!r} ({type(size).__name__})")
+    if size < 1:
+        raise ValueError(f"{name} must be at least 1; got {size}")
+    return size
