@@ -1,0 +1,199 @@
+"""Parameters: a net's parameters in one table, counted right also where they are tied or not yet initialised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+__all__ = ["ParameterRow", "ParameterTable", "count_parameters", "parameter_table", "tied_groups"]
+
+
+@dataclass(frozen=True)
+class ParameterRow:
+    """One name of a parameter, as one row of a :class:`ParameterTable`.
+
+    Attributes:
+        name: the name, as in ``net.named_parameters()``.
+        shape: the shape; None while a lazy layer has not seen data.
+        dtype: the type of the elements.
+        device: where the parameter lies.
+        trainable: whether gradients are computed for it (``requires_grad``).
+        tied_with: the other names of the very same parameter, in the net's order.
+        initialized: False while a lazy layer has not seen data.
+    """
+
+    name: str
+    shape: tuple[int, ...] | None
+    dtype: torch.dtype
+    device: torch.device
+    trainable: bool
+    tied_with: tuple[str, ...] = ()
+    initialized: bool = True
+
+    @property
+    def elements(self) -> int | None:
+        """The number of elements; None while the shape is not known."""
+        return None if self.shape is None else torch.Size(self.shape).numel()
+
+
+class ParameterTable(tuple[ParameterRow, ...]):
+    """A tuple of rows that prints as an aligned table, with a total that counts each tied parameter once.
+
+    The text is the same on every run. Two columns come only when needed: ``tied with`` when a parameter has several
+    names, ``device`` when not all lies on the CPU. Elements counted above, under another name, stand in parentheses.
+    """
+
+    def __repr__(self) -> str:
+        place = {row.name: i for i, row in enumerate(self)}
+        firsts = {row.name: row for row in self if all(place[row.name] < place[other] for other in row.tied_with)}
+        numbers = ["?" if row.elements is None else f"{row.elements:,}" for row in self]
+        columns = {
+            "name": [row.name for row in self],
+            "shape": ["uninitialised" if row.shape is None else str(row.shape) for row in self],
+            "elements": [n if row.name in firsts else f"({n})" for n, row in zip(numbers, self, strict=True)],
+            "dtype": [str(row.dtype).removeprefix("torch.") for row in self],
+            "device": [str(row.device) for row in self],
+            "trainable": ["yes" if row.trainable else "no" for row in self],
+            "tied with": [_listed(row.tied_with) for row in self],
+        }
+        if all(row.device.type == "cpu" for row in self):
+            del columns["device"]
+        if len(firsts) == len(self):
+            del columns["tied with"]
+        return "\n".join([*_aligned(columns), _total(list(firsts.values()), names=len(self))])
+
+
+def parameter_table(net: nn.Module) -> ParameterTable:
+    """List every name of every parameter of a net; the result prints as a table.
+
+    A tied parameter has a row for each of its names; ``net.named_parameters()`` shows the first alone. Buffers are
+    no parameters and have no rows.
+
+    Args:
+        net: the net, or any block of one.
+
+    Raises:
+        TypeError: if ``net`` is no module.
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 8))
+        >>> net[2].weight = net[1].weight
+        >>> parameter_table(net)
+        name      shape   elements  dtype    trainable  tied with
+        0.weight  (8, 4)        32  float32  yes
+        0.bias    (8,)           8  float32  yes
+        1.weight  (8, 8)        64  float32  yes        2.weight
+        1.bias    (8,)           8  float32  yes
+        2.weight  (8, 8)      (64)  float32  yes        1.weight
+        2.bias    (8,)           8  float32  yes
+        total: 120 elements in 5 parameters with 6 names
+        >>> parameter_table(net)[4].tied_with
+        ('1.weight',)
+
+    Source:
+        Book zh 5.2.1 / en 6.2.1.
+    """
+    names = _names_by_parameter(net)
+    return ParameterTable(
+        ParameterRow(
+            name=name,
+            shape=None if is_lazy(parameter) else tuple(parameter.shape),
+            dtype=parameter.dtype,
+            device=parameter.device,
+            trainable=parameter.requires_grad,
+            tied_with=tuple(other for other in names[parameter] if other != name),
+            initialized=not is_lazy(parameter),
+        )
+        for name, parameter in net.named_parameters(remove_duplicate=False)
+    )
+
+
+def count_parameters(net: nn.Module, *, trainable_only: bool = False) -> int:
+    """Count the elements of a net's parameters, those of a tied parameter once.
+
+    Args:
+        net: the net, or any block of one.
+        trainable_only: leave out the parameters with ``requires_grad=False``.
+
+    Raises:
+        TypeError: if ``net`` is no module.
+        ValueError: if a lazy layer among them has not seen data: its size is not known, and is not 0.
+
+    Example:
+        >>> shared = nn.Linear(8, 8)
+        >>> count_parameters(nn.Sequential(shared, nn.ReLU(), shared))
+        72
+    """
+    names = _names_by_parameter(net)
+    counted = [parameter for parameter in names if parameter.requires_grad or not trainable_only]
+    unknown = [names[parameter][0] for parameter in counted if is_lazy(parameter)]
+    if unknown:
+        raise ValueError(
+            f"net must have seen data before its parameters can be counted; {_listed(unknown)} have no shape yet: send "
+            "one batch through the net, net(X), and count then"
+        )
+    return sum(parameter.numel() for parameter in counted)
+
+
+def tied_groups(net: nn.Module) -> list[tuple[str, ...]]:
+    """Group the names under which a net holds one and the same parameter.
+
+    Tied means the same ``nn.Parameter`` object, as autograd and optimizers see it: it has one gradient, the sum over
+    its places. Two parameters that merely share memory (``a.data = b.data``) are not tied: each has its own gradient.
+
+    Args:
+        net: the net, or any block of one.
+
+    Returns:
+        A tuple of two names or more for each tied parameter, in the net's order; an empty list if none is tied.
+
+    Raises:
+        TypeError: if ``net`` is no module.
+
+    Example:
+        >>> shared = nn.Linear(8, 8)
+        >>> tied_groups(nn.Sequential(shared, nn.ReLU(), shared))
+        [('0.weight', '2.weight'), ('0.bias', '2.bias')]
+
+    Source:
+        Book zh 5.2.3 / en 6.2.2.
+    """
+    return [tuple(names) for names in _names_by_parameter(net).values() if len(names) > 1]
+
+
+def _names_by_parameter(net: nn.Module) -> dict[nn.Parameter, list[str]]:
+    """Return each parameter once, with all its names; tensors are told apart by identity, so they can be keys."""
+    if not isinstance(net, nn.Module):
+        came = f"the class {net.__name__}" if isinstance(net, type) else f"a value of type {type(net).__name__}"
+        raise TypeError(f"net must be a torch.nn.Module, an object such as nn.Linear(4, 2); got {came}")
+    names: dict[nn.Parameter, list[str]] = {}
+    for name, parameter in net.named_parameters(remove_duplicate=False):
+        names.setdefault(parameter, []).append(name)
+    return names
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names with commas, a long list of them cut short."""
+    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:2])} and {len(names) - 2} more"
+
+
+def _total(parameters: list[ParameterRow], *, names: int) -> str:
+    """Return the last line: the sum, and what a reader of the column would not see in it."""
+    count = sum(row.elements or 0 for row in parameters)
+    frozen = sum(row.elements or 0 for row in parameters if not row.trainable)
+    missing = sum(not row.initialized for row in parameters)
+    total = f"total: {count:,} element{'s' * (count != 1)} in {len(parameters)} parameter{'s' * (len(parameters) != 1)}"
+    total += f" with {names} names" if names > len(parameters) else ""
+    total += f"; not trainable: {frozen:,}" if frozen else ""
+    return total + (f"; uninitialised parameters: {missing}" if missing else "")
+
+
+def _aligned(columns: dict[str, list[str]]) -> list[str]:
+    """Return the lines of a table; numbers stand to the right, words to the left, and no line ends in a space."""
+    cells = []
+    for title, column in columns.items():
+        width = max(map(len, [title, *column]))
+        cells.append([f"{text:{'>' if title == 'elements' else '<'}{width}}" for text in [title, *column]])
+    return ["  ".join(line).rstrip() for line in zip(*cells, strict=True)]
