@@ -1,0 +1,46 @@
+# Every target sets up .venv by itself. Without make: the same commands stand in README.md for plain pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run lab test notebooks lint doctor clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## create .venv with the pinned versions of constraints.txt
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is older or missing. Try: make PYTHON=python3.12"; exit 1; }
+	@echo "setting up $(VENV): some minutes the first time"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch hatchling editables
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,beyond]'
+	@touch $(READY)
+
+run: $(READY)  ## execute all notebooks headless and report a line each
+	@$(BIN)/python -m tools.execute --jobs $(JOBS)
+
+lab: $(READY)  ## open the course in JupyterLab, on this machine only
+	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/en
+
+test: lint  ## lint, types, unit tests, doctests, and every stored output compared with a fresh run
+	D2LCOMPUTE_DEVICE=cpu OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval tests d2lcompute notebooks
+
+lint: $(READY)  ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+notebooks: $(READY)  ## execute all notebooks and store their outputs
+	@$(BIN)/python -m tools.execute --store --jobs $(JOBS)
+
+doctor: $(READY)  ## say what is installed here and what is missing
+	@$(BIN)/python -m d2lcompute
+
+clean:  ## remove .venv and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The few scripts that keep the notebooks in order."""

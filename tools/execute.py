@@ -1,0 +1,164 @@
+"""Execute notebooks headless, several at a time, and report a line each; with --store, keep the outputs.
+
+``python -m tools.execute`` (``make run``) executes copies in memory and leaves the files alone.
+``python -m tools.execute --store`` (``make notebooks``) writes the outputs into the files, on the CPU, in a form that
+does not change from one run to the next.
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).resolve().parent.parent
+COURSE = ROOT / "notebooks" / "en"
+CELL_TIMEOUT_SECONDS = 120
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one notebook: its executed form, how many code cells ran, and the error if one stopped it."""
+
+    path: Path
+    notebook: nbformat.NotebookNode
+    cells: int
+    seconds: float
+    error: str | None
+
+
+def execute(path: Path, *, folder: Path | None = None) -> Outcome:
+    """Execute one notebook in a fresh kernel of this Python, and return what came of it.
+
+    Args:
+        path: the notebook; it is read, never written.
+        folder: the working directory of the kernel; by default that of the notebook, as in JupyterLab.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    started = time.perf_counter()
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_SECONDS,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(folder or path.parent)}},
+    )
+    error = None
+    try:
+        client.execute()
+    except CellExecutionError as failure:
+        error = _ANSI.sub("", str(failure)).strip()
+    except Exception as failure:  # a kernel that died or a cell that never ended: this notebook failed, others go on
+        error = f"{type(failure).__name__}: {failure}"
+    cells = sum(cell.cell_type == "code" and cell.execution_count is not None for cell in notebook.cells)
+    return Outcome(path, notebook, cells, time.perf_counter() - started, error)
+
+
+def normalize(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Reduce a notebook to what belongs in the repository: cells, ids, tags, outputs, and the kernel's name."""
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    notebook.nbformat_minor = 5
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        for output in cell.get("outputs", []):
+            if output.output_type in ("display_data", "execute_result"):
+                output.metadata = nbformat.from_dict({})
+            if output.output_type == "error":
+                output.traceback = [_ANSI.sub("", output.traceback[-1])]  # the frames above hold this machine's paths
+    return notebook
+
+
+@contextmanager
+def _clean_environment(*, on_cpu: bool) -> Iterator[None]:
+    """Give the kernels a data folder of their own, their usual plotting backend and, ``on_cpu``, no accelerator."""
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory() as data:
+        os.environ["D2LCOMPUTE_DATA"] = data
+        os.environ.pop("MPLBACKEND", None)
+        if on_cpu:
+            os.environ["D2LCOMPUTE_DEVICE"] = "cpu"
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def execute_all(paths: Sequence[Path], *, jobs: int, store: bool = False) -> list[Outcome]:
+    """Execute notebooks ``jobs`` at a time, print a line as each begins and ends, and return the outcomes in order."""
+    outcomes: dict[Path, Outcome] = {}
+
+    def begin(path: Path) -> Outcome:
+        print(f"  ..  {path.stem} ({_code_cells(path)} code cells)", flush=True)
+        return execute(path)
+
+    with _clean_environment(on_cpu=store), ThreadPoolExecutor(jobs) as pool:
+        for future in as_completed([pool.submit(begin, path) for path in paths]):
+            outcome = future.result()
+            outcomes[outcome.path] = outcome
+            _report(outcome, len(outcomes), len(paths))
+            if store and outcome.error is None:
+                text = nbformat.writes(normalize(outcome.notebook), indent=1, ensure_ascii=False) + "\n"
+                outcome.path.write_text(text, encoding="utf-8", newline="\n")
+    return [outcomes[path] for path in paths]
+
+
+def _report(outcome: Outcome, done: int, total: int) -> None:
+    """Print one notebook's result."""
+    mark = "FAIL" if outcome.error else " ok "
+    counted = f"{outcome.cells:3d} cells {outcome.seconds:6.1f} s"
+    print(f" {mark} {outcome.path.stem:<26} {counted}   ({done}/{total})", flush=True)
+    if outcome.error:
+        print("      " + outcome.error.replace("\n", "\n      "), flush=True)
+
+
+def _code_cells(path: Path) -> int:
+    """Count the code cells of a notebook."""
+    return sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Execute what the command line names, and return the exit status: 1 if any notebook failed."""
+    parser = argparse.ArgumentParser(prog="python -m tools.execute", description=__doc__.split("\n")[0])
+    parser.add_argument("notebooks", nargs="*", type=Path, help="notebook files (default: the whole course)")
+    parser.add_argument("--store", action="store_true", help="write the outputs into the files")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="how many at a time (default: 2)")
+    options = parser.parse_args(arguments)
+    if options.jobs < 1:
+        parser.error(f"--jobs must be at least 1; got {options.jobs}")
+    paths = [path.resolve() for path in options.notebooks] or sorted(COURSE.glob("*.ipynb"))
+    if missing := [path for path in paths if not path.is_file()]:
+        parser.error(f"no such notebook: {', '.join(map(str, missing))}")
+    if not paths:
+        parser.error(f"no notebooks in {COURSE}")
+    started = time.perf_counter()
+    outcomes = execute_all(paths, jobs=options.jobs, store=options.store)
+    failed = [outcome.path.stem for outcome in outcomes if outcome.error]
+    cells = sum(outcome.cells for outcome in outcomes)
+    seconds = time.perf_counter() - started
+    verb = "stored" if options.store else "executed"
+    print(f"{len(outcomes) - len(failed)} of {len(outcomes)} notebooks {verb}, {cells} cells, {seconds:.1f} s")
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
