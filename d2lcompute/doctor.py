@@ -1,0 +1,199 @@
+"""Doctor: what this machine has and lacks. Imports the standard library alone, to speak where torch cannot."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import sysconfig
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module, metadata, reload
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "Finding",
+    "check_accelerators",
+    "check_book",
+    "check_folder",
+    "check_jupyter",
+    "check_kernel",
+    "check_optional",
+    "check_package",
+    "check_python",
+    "check_torch",
+]
+
+_SELECTOR, _FOLDER = "with the selector on pytorch.org", Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found: ``OK``, ``WARN`` (part of the course suffers) or ``FAIL`` (it cannot run), and the remedy."""
+
+    status: str
+    found: str
+    remedy: str = ""
+
+
+def check_python() -> Finding:
+    """Python is new enough."""
+    found = f"{sys.version.split()[0]} at {sys.executable}"
+    return Finding("OK", found) if _at_least(found, "3.11") else Finding("FAIL", found, "install Python 3.11 or newer")
+
+
+def check_torch() -> Finding:
+    """PyTorch imports, is new enough, and its build suits the machine."""
+    try:
+        torch = import_module("torch")
+    except Exception as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == "torch"
+        found = "not installed" if missing else f"installed, but its import fails: {type(error).__name__}: {error}"
+        return Finding("FAIL", found, f"{'install' if missing else 'uninstall it, then install'} it {_SELECTOR}")
+    if not hasattr(torch, "__version__"):
+        return Finding(
+            "FAIL", f"hidden by {torch.__file__ or next(iter(torch.__path__))}", "rename that file or folder"
+        )
+    found, build = f"{torch.__version__}, {_build(torch)} build", _build(torch)
+    if not _at_least(torch.__version__, "2.6"):
+        return Finding("FAIL", found, f"2.6 or newer is needed: upgrade it {_SELECTOR}")
+    usable, why = _usable(torch)
+    if build == "CPU" and not usable and shutil.which("nvidia-smi"):
+        return Finding("WARN", f"{found} beside NVIDIA's driver", f"to use the GPU, choose a CUDA build {_SELECTOR}")
+    if build not in ("CPU", "MPS") and not usable:
+        remedy = f"with a GPU: update its driver; without: choose the CPU build {_SELECTOR}"
+        return Finding("WARN", f"{found}, but no GPU that it can use{why}; all runs on the CPU", remedy)
+    return Finding("OK", found)
+
+
+def check_accelerators() -> Finding:
+    """The accelerators that the course uses, and whether ``D2LCOMPUTE_DEVICE`` hides them."""
+    torch, devices = import_module("torch"), import_module("d2lcompute.devices")
+    try:
+        count = devices.num_gpus()
+    except ValueError as error:
+        return Finding("FAIL", str(error), "unset D2LCOMPUTE_DEVICE, or set it to cpu or auto")
+    if not count:
+        return Finding(
+            "OK", "hidden by D2LCOMPUTE_DEVICE=cpu" if _usable(torch)[0] else "none; the CPU does all the work"
+        )
+    name = getattr(getattr(torch, devices.gpu().type), "get_device_name", lambda i: str(devices.gpu(i)))
+    return Finding("OK", f"{count}: {', '.join(name(i) for i in range(count))}")
+
+
+def check_package() -> Finding:
+    """The helper package imports whole, and notebooks in any folder find it."""
+    package = import_module("d2lcompute")
+    try:
+        if not all(hasattr(package, name) for name in package.__all__):
+            reload(package)  # raises what the package held back, so that the doctor could start
+    except Exception as error:
+        cause = error.__cause__ or error
+        remedy = f"mend what says FAIL in the other lines, then: {_pip('d2lcompute')}"
+        return Finding("FAIL", f"its import fails: {type(cause).__name__}: {cause}", remedy)
+    if (version := _version("d2lcompute")) is None:
+        found = f"used from {_FOLDER}, but not installed: notebooks in other folders cannot import it"
+        return Finding("WARN", found, _pip("d2lcompute"))
+    return Finding("OK", f"{version} in {_FOLDER}")
+
+
+def check_optional(name: str, oldest: str, extra: str, purpose: str) -> Finding:
+    """An optional package is there and new enough; ``extra`` is the extra of d2lcompute that brings it."""
+    if (version := _version(name)) is None:
+        return Finding("WARN", f"not installed; it is for {purpose}", _pip(f"d2lcompute[{extra}]"))
+    if not _at_least(version, oldest):
+        return Finding("WARN", f"{version} is older than {oldest}", _pip(f"{name}>={oldest}"))
+    return Finding("OK", version)
+
+
+def check_jupyter() -> Finding:
+    """JupyterLab is there, and its command starts the one of this Python."""
+    finding = check_optional("jupyterlab", "4.2", "notebooks", "opening notebooks")
+    command = shutil.which("jupyter-lab")
+    if finding.status != "OK" or command is None:
+        return finding
+    schemes = (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user"))
+    homes = {Path(sysconfig.get_path("scripts", scheme)).resolve() for scheme in schemes}
+    if homes.isdisjoint({Path(command).parent.resolve(), Path(command).resolve().parent}):
+        found = f"{finding.found}, but the command jupyter-lab belongs to another Python: {command}"
+        return Finding("WARN", found, f'start it with "{sys.executable}" -m jupyterlab')
+    return finding
+
+
+def check_kernel() -> Finding:
+    """A notebook that asks for the kernel ``python3``, as the course's do, gets this very Python."""
+    finding = check_optional("ipykernel", "6.29", "notebooks", "running notebooks")
+    if finding.status != "OK":
+        return finding
+    specs = import_module("jupyter_client.kernelspec").KernelSpecManager().get_all_specs()
+    programs = {name: entry["spec"]["argv"][0] for name, entry in specs.items() if entry["spec"]["argv"]}
+    ours = [name for name, program in programs.items() if _environment(program) == _environment(sys.executable)]
+    if "python3" in ours:
+        return Finding("OK", f"ipykernel {finding.found}; the kernel python3 runs this Python")
+    found = f"ipykernel {finding.found}, but the kernel python3 runs another Python: {programs.get('python3', 'none')}"
+    install = "" if ours else f'run "{sys.executable}" -m ipykernel install --user --name d2lcompute, then '
+    return Finding("WARN", found, f"{install}choose the kernel {(ours or ['d2lcompute'])[0]} in the notebook")
+
+
+def check_book() -> Finding:
+    """The book's own package, where it is there, stands beside a numpy and a torchvision that fit."""
+    d2l, vision, numpy, torch = (_version(name) for name in ("d2l", "torchvision", "numpy", "torch"))
+    found = f"d2l {d2l or '(not needed)'}, torchvision {vision or '(not needed)'}, numpy {numpy or '(not installed)'}"
+    wanted = re.search(r"torch ?\(?==([\d.]+)", " ".join(metadata.requires("torchvision") or ()) if vision else "")
+    if wanted and (torch or "").split("+")[0] != wanted[1]:
+        remedy = f"choose torch and torchvision together {_SELECTOR}"
+        return Finding("WARN", f"{found}: this torchvision was made for torch {wanted[1]}, not for {torch}", remedy)
+    if d2l and (numpy is None or not _at_least(numpy, "2.0")):
+        return Finding("WARN", f"{found}: d2l asks for a numpy of 2022", _pip("d2lcompute[notebooks]"))
+    if d2l and not vision:
+        return Finding("WARN", f"{found}: d2l imports torchvision", f"choose torchvision with torch {_SELECTOR}")
+    return Finding("OK", found)
+
+
+def check_folder(place: Callable[[], str | Path], status: str, remedy: str) -> Finding:
+    """A folder can be written, or made where it is not there yet; else the finding has the given status."""
+    try:
+        folder = Path(place()).absolute()
+        with tempfile.TemporaryFile(dir=next(parent for parent in (folder, *folder.parents) if parent.exists())):
+            return Finding("OK", str(folder))
+    except Exception as error:
+        return Finding(status, f"cannot be written: {error}", remedy)
+
+
+def _at_least(version: str, oldest: str) -> bool:
+    numbers = [[int(number) for number in re.findall(r"\d+", text)[:2]] for text in (version, oldest)]
+    return numbers[0] >= numbers[1]
+
+
+def _version(name: str) -> str | None:
+    return next((distribution.version for distribution in metadata.distributions(name=name)), None)
+
+
+def _pip(requirement: str) -> str:
+    own = requirement.startswith("d2lcompute") and _version("d2lcompute") is None
+    source = f'-e "{_FOLDER.parent}{requirement[len("d2lcompute") :]}"' if own else f'"{requirement}"'
+    return f'"{sys.executable}" -m pip install {source}'
+
+
+def _build(torch: Any) -> str:
+    for label, name in (("CUDA", "cuda"), ("ROCm", "hip"), ("XPU", "xpu")):
+        if version := getattr(torch.version, name, None):
+            return f"{label} {version}"
+    return "MPS" if torch.backends.mps.is_built() else "CPU"
+
+
+def _usable(torch: Any) -> tuple[bool, str]:
+    with warnings.catch_warnings(record=True) as caught:  # torch warns why a GPU that it was built for does not work
+        warnings.simplefilter("always")
+        return torch.accelerator.is_available(), "".join(f" ({warning.message})" for warning in caught[:1])
+
+
+def _environment(program: str) -> Path:
+    """Return what tells environments apart: the folder of a virtual one, else the interpreter itself."""
+    if re.fullmatch(r"python(\d(\.\d+)?)?", program):
+        program = sys.executable  # Jupyter starts such a kernel with its own Python: check_jupyter looks whose that is
+    path = Path(shutil.which(program) or program).absolute()
+    return next((folder for folder in path.parents[:2] if (folder / "pyvenv.cfg").is_file()), path).resolve()
