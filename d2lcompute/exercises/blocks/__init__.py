@@ -1,0 +1,1 @@
+"""Exercises of the notebook 01_blocks: one file each."""

@@ -1,0 +1,1 @@
+"""Exercises of the notebook 04_lazy_initialization: one file each."""

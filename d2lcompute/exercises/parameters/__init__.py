@@ -1,0 +1,1 @@
+"""Exercises of the notebook 02_parameters: one file each."""
