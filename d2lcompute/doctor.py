@@ -141,7 +141,7 @@ def check_kernel() -> Finding:
 def check_book() -> Finding:
     """The book's own package, where it is there, stands beside a numpy and a torchvision that fit."""
     d2l, vision, numpy, torch = (_version(name) for name in ("d2l", "torchvision", "numpy", "torch"))
-    found = f"d2l {d2l or '(not needed)'}, torchvision {vision or '(not needed)'}, numpy {numpy or '(not installed)'}"
+    found = f"d2l {d2l or 'none'}, torchvision {vision or 'none'}, numpy {numpy or 'none'}"
     wanted = re.search(r"torch ?\(?==([\d.]+)", " ".join(metadata.requires("torchvision") or ()) if vision else "")
     if wanted and (torch or "").split("+")[0] != wanted[1]:
         remedy = f"choose torch and torchvision together {_SELECTOR}"
