@@ -4,7 +4,8 @@ import operator
 import os
 import threading
 import time
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import torch
 
@@ -23,6 +24,8 @@ class _Pretended(Protocol):
     def elapsed_seconds(self) -> float: ...
 
     def synchronize(self, device: torch.device | str | int | None = None) -> None: ...
+
+    def reporting_to(self, transfers: Any) -> AbstractContextManager[None]: ...
 
 
 _situation = threading.local()  # .machine: the pretended machine whose block is open in this thread

@@ -1,0 +1,125 @@
+"""Operations: what PyTorch's own schemas say of each, and what it costs."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils.flop_counter import flop_registry
+
+__all__ = ["Call", "Operation", "bytes_touched", "flops", "has_mask", "operation", "storage_of", "tensors_in"]
+
+_READS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+_FREE = ("empty", "new_empty", "resize", "set_", "record_stream", "lift_fresh", "is_same_size")
+_INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put")
+# Operations that take no CPU scalar beside tensors on a device: they are not element by element.
+_STRICT = ("addmm", "addmv", "baddbmm", "cat", "embedding", "gather", "index_select", "nextafter", "scatter", "stack")
+
+
+class Call(NamedTuple):
+    """A call that is under way.
+
+    Attributes:
+        func: what is called.
+        args: its arguments.
+        kwargs: its keyword arguments.
+        target: the device that it names, if it names one.
+    """
+
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    target: torch.device | None = None
+
+    def tensors(self) -> list[torch.Tensor]:
+        """Return the tensors among the arguments."""
+        return [*tensors_in(self.args), *tensors_in(self.kwargs)]
+
+    def run(self) -> Any:
+        """Make the call."""
+        return self.func(*self.args, **self.kwargs)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is the same for every call of an operation.
+
+    Attributes:
+        name: its name, such as ``mm``.
+        is_free: it starts no work on a device: a view, or an allocation.
+        reads: the host has to wait for its result: a number, or a size that depends on values.
+        is_indexing: its indices may be on the CPU.
+        is_foreach: it works through lists of tensors, position by position.
+        is_strict: it does not take a CPU scalar beside tensors on a device.
+        written: the numbers and names of the arguments that it writes to.
+    """
+
+    name: str
+    is_free: bool
+    reads: bool
+    is_indexing: bool
+    is_foreach: bool
+    is_strict: bool
+    written: frozenset[int | str]
+
+
+@cache
+def operation(func: Any) -> Operation:
+    """Look an operation up in its schema."""
+    schema, name = func._schema, func.overloadpacket.__name__
+    is_view = any(r.alias_info is not None and not r.alias_info.is_write for r in schema.returns)
+    writes = [(i, a.name) for i, a in enumerate(schema.arguments) if a.alias_info is not None and a.alias_info.is_write]
+    return Operation(
+        name=name,
+        is_free=is_view or name.startswith(_FREE),
+        reads=(not _READS.isdisjoint(func.tags) and name not in _INDEXING) or name == "allclose",
+        is_indexing=name in _INDEXING,
+        is_foreach="_foreach_" in name or name.startswith(("_fused_ada", "_fused_sgd")),
+        is_strict=name.startswith(_STRICT),
+        written=frozenset(key for pair in writes for key in pair),
+    )
+
+
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors in arguments: bare, in lists, in tuples, in dicts."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)
+
+
+def has_mask(indices: Any) -> bool:
+    """Return whether an index is a mask: how much it selects is known only from its values."""
+    return any(t.dtype in (torch.bool, torch.uint8) for t in tensors_in(indices))
+
+
+def flops(call: Call, out: Any) -> int:
+    """Count floating-point operations as :mod:`torch.utils.flop_counter` does: products and convolutions, else 0."""
+    count = flop_registry.get(call.func.overloadpacket)  # type: ignore[attr-defined]
+    return count(*call.args, **call.kwargs, out_val=out) if count else 0
+
+
+def bytes_touched(tensors: Iterable[torch.Tensor]) -> int:
+    """Return the bytes of the tensors that go in and come out, each counted as often as it is there."""
+    return sum(min(t.numel() * t.element_size(), storage_of(t).nbytes()) for t in tensors)
+
+
+def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage:
+    """Return the memory that a tensor uses, also of one inside ``torch.func.vmap`` or ``torch.func.grad``.
+
+    Raises:
+        NotImplementedError: if the tensor has no dense memory of its own.
+    """
+    try:
+        return tensor.untyped_storage()
+    except (NotImplementedError, RuntimeError):
+        if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+            return storage_of(torch._C._functorch.get_unwrapped(tensor))
+        raise NotImplementedError(
+            f"pretend_gpus covers dense tensors only; got one of layout {tensor.layout}: make it outside the block"
+        ) from None

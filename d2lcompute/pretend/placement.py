@@ -1,0 +1,138 @@
+"""Placement: which pretended device a tensor is on, kept on the memory that it uses.
+
+A view, a detached tensor, a gradient and what autograd has saved share their memory, so they share its place.
+"""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from .operations import Call, operation, storage_of, tensors_in
+
+__all__ = ["CPU", "Places", "mixing_error"]
+
+CPU = torch.device("cpu")
+_ANYWHERE = torch.device("meta")  # made inside a backward pass by torch itself: goes where it is used first
+_numbers = itertools.count()
+
+
+def mixing_error(first: torch.device, second: torch.device) -> RuntimeError:
+    """Return what PyTorch raises where tensors on two devices meet."""
+    return RuntimeError(
+        f"Expected all tensors to be on the same device, but found at least two devices, {first} and {second}!"
+    )
+
+
+class Places:
+    """The places that one machine has given out. Each machine sees only its own."""
+
+    def __init__(self) -> None:
+        self._key = f"_pretended_{next(_numbers)}"
+        self._pinned = f"{self._key}_pinned"
+        self._call: Call | None = None
+
+    def of(self, tensor: torch.Tensor) -> torch.device:
+        """Return the device that a tensor is on: the CPU, unless this machine has put it elsewhere."""
+        found = self._found(tensor)
+        return CPU if found is _ANYWHERE else found
+
+    def of_storage(self, storage: torch.UntypedStorage) -> torch.device:
+        """Return the device that a storage is on."""
+        found = getattr(storage, self._key, CPU)
+        return CPU if found is _ANYWHERE else found
+
+    def put(self, tensor: torch.Tensor, device: torch.device | None) -> None:
+        """Say that a tensor's memory is on a device; None leaves it open until it is used."""
+        self.put_storage(storage_of(tensor), _ANYWHERE if device is None else device)
+
+    def put_storage(self, storage: torch.UntypedStorage, device: torch.device) -> None:
+        """Say that a storage is on a device."""
+        if device != CPU:
+            setattr(storage, self._key, device)
+        elif hasattr(storage, self._key):
+            delattr(storage, self._key)
+
+    def is_real(self, tensor: torch.Tensor) -> bool:
+        """Return whether a tensor has values, as all have but those on ``meta``.
+
+        Raises:
+            RuntimeError: if it is on an accelerator that this computer really has.
+        """
+        if tensor.is_cpu or tensor.is_meta:
+            return bool(tensor.is_cpu)
+        raise RuntimeError(
+            f"inside pretend_gpus every device but the CPU is pretended; got a tensor on this computer's own "
+            f"{tensor.device}: move it to the CPU before the block"
+        )
+
+    def pin(self, tensor: torch.Tensor) -> None:
+        """Say that a tensor is in pinned memory."""
+        setattr(storage_of(tensor), self._pinned, True)
+
+    def is_pinned(self, tensor: torch.Tensor) -> bool:
+        """Return whether a tensor is in pinned memory."""
+        return hasattr(storage_of(tensor), self._pinned)
+
+    @contextmanager
+    def calling(self, call: Call) -> Iterator[None]:
+        """Note the call of a torch function that is under way: operations without tensors ask it for their device."""
+        outer, self._call = self._call, call
+        try:
+            yield
+        finally:
+            self._call = outer
+
+    def device_for(self, call: Call) -> torch.device | None:
+        """Return the device that an operation runs on, or None where its arguments leave that open.
+
+        Raises:
+            RuntimeError: if the arguments are on several devices, in PyTorch's own words.
+        """
+        outer, tensors = self._call, call.tensors()
+        if outer is not None and outer.target is not None:
+            return outer.target
+        if tensors or outer is None:
+            return self.common(call)
+        return next((device for device in map(self.of, outer.tensors()) if device != CPU), CPU)
+
+    def common(self, call: Call) -> torch.device | None:
+        """Return the device that the tensors of an operation share, or None where that is left open.
+
+        Raises:
+            RuntimeError: if they are on several devices, in PyTorch's own words.
+        """
+        op, args = operation(call.func), call.args
+        if op.name in ("copy_", "set_", "_foreach_copy_"):
+            args = args[:1]
+        elif op.is_indexing:
+            self._check_indices(args[0], args[1])
+            args = (args[0], *args[2:])
+        inputs = [(t, i in op.written) for i, arg in enumerate(args) for t in tensors_in(arg)]
+        inputs += [(t, name in op.written) for name, arg in call.kwargs.items() for t in tensors_in(arg)]
+        placed = [(self._found(t), t.dim() == 0 and not written and not op.is_strict) for t, written in inputs]
+        placed = [(device, may_mix) for device, may_mix in placed if device is not _ANYWHERE]
+        common = next((device for device, _ in placed if device != CPU), CPU if placed else None)
+        for device, may_mix in placed:
+            if common is not None and device != common and not (device == CPU and may_mix):
+                raise mixing_error(common, device)
+        return common
+
+    def settle(self, tensors: list[torch.Tensor], device: torch.device) -> None:
+        """Give a device to those tensors whose place was left open."""
+        for tensor in tensors:
+            if self._found(tensor) is _ANYWHERE:
+                self.put(tensor, device)
+
+    def _check_indices(self, indexed: torch.Tensor, indices: Any) -> None:
+        device = self.of(indexed)
+        for index in tensors_in(indices):
+            if self.of(index) not in (CPU, device):
+                raise RuntimeError(
+                    f"indices should be either on cpu or on the same device as the indexed tensor ({device})"
+                )
+
+    def _found(self, tensor: torch.Tensor) -> torch.device:
+        return getattr(storage_of(tensor), self._key, CPU)

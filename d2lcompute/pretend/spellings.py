@@ -1,0 +1,247 @@
+"""Spellings: the torch functions and tensor methods that name a device, ask for one, or read values."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils._device import DeviceContext, _device_constructors
+
+from .bodies import unguarded
+from .moves import move, parse_to
+from .operations import Call, storage_of
+from .placement import CPU
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+__all__ = ["SPELLINGS", "named_device", "not_covered"]
+
+Tensor: Any = torch.Tensor  # Any: type stubs do not know that properties have __get__
+Spelling = Callable[["Machine", Call], Any]
+
+
+def named_device(machine: "Machine", call: Call) -> torch.device | None:
+    """Return the device that a call names, or that ``with torch.device(...)`` names for it; None for neither."""
+    named = call.kwargs.get("device")
+    if named is None and call.func in _device_constructors():
+        stack = torch.overrides._get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+        named = next((mode.device for mode in stack if isinstance(mode, DeviceContext)), None)
+    return None if named is None else machine.resolve(named)
+
+
+def not_covered(name: str, advice: str) -> NotImplementedError:
+    """Return the error for what a pretended machine cannot do as a real one does."""
+    return NotImplementedError(f"{name} is not covered by pretend_gpus: {advice}")
+
+
+# Questions.
+
+
+def _device(machine: "Machine", call: Call) -> torch.device:
+    real: torch.device = Tensor.device.__get__(call.args[0])
+    return machine.places.of(call.args[0]) if real == CPU else real
+
+
+def _is_cuda(machine: "Machine", call: Call) -> bool:
+    return _device(machine, call).type == "cuda"
+
+
+def _is_cpu(machine: "Machine", call: Call) -> bool:
+    return _device(machine, call).type == "cpu"
+
+
+def _get_device(machine: "Machine", call: Call) -> int:
+    index = _device(machine, call).index
+    return -1 if index is None else index
+
+
+def _type(machine: "Machine", call: Call) -> Any:
+    wanted = call.args[1] if len(call.args) > 1 else call.kwargs.get("dtype")
+    if isinstance(wanted, str) and wanted.startswith("torch.cuda."):
+        raise not_covered(f"Tensor.type({wanted!r})", 'say where with .to("cuda"), and of which dtype with .to(dtype)')
+    answer = call.run()
+    return answer.replace("torch.", "torch.cuda.", 1) if wanted is None and _is_cuda(machine, call) else answer
+
+
+def _is_pinned(machine: "Machine", call: Call) -> bool:
+    return machine.places.is_pinned(call.args[0])
+
+
+# Moves.
+
+
+def _to(machine: "Machine", call: Call) -> Any:
+    return _moved(machine, call.args[0], parse_to(call.args[1:], call.kwargs))
+
+
+def _moved(machine: "Machine", tensor: Any, given: dict[str, Any]) -> Any:
+    if (other := given.pop("other", None)) is not None:
+        given = {"device": machine.places.of(other), "dtype": other.dtype} | given
+    named, source = given.pop("device", None), machine.places.of(tensor)
+    target = source if named is None else machine.resolve(named)
+    if target is None:
+        return tensor.to("meta", **given)
+    if target == source:
+        return tensor.to(**given) if given else tensor
+    non_blocking, _ = given.pop("non_blocking", False), given.pop("copy", False)
+    return move(machine, tensor.to(**given) if given else tensor, target, non_blocking=non_blocking)
+
+
+def _cuda(machine: "Machine", call: Call) -> Any:
+    given = dict(zip(("device", "non_blocking", "memory_format"), call.args[1:], strict=False)) | call.kwargs
+    device = given.pop("device", None)
+    return _moved(machine, call.args[0], {"device": "cuda" if device is None else device} | given)
+
+
+def _cpu(machine: "Machine", call: Call) -> Any:
+    return _moved(machine, call.args[0], {"device": CPU} | call.kwargs)
+
+
+def _copy(machine: "Machine", call: Call) -> Any:
+    target, source, *others = call.args
+    if source.requires_grad and torch.is_grad_enabled():
+        source = move(machine, source, machine.places.of(target))
+    return call.func(target, source, *others, **call.kwargs)
+
+
+def _setitem(machine: "Machine", call: Call) -> None:
+    target, index, value = call.args
+    parts = index if isinstance(index, tuple) else (index,)
+    is_advanced = any(isinstance(part, torch.Tensor | list) for part in parts)
+    if isinstance(value, torch.Tensor) and value.requires_grad and (value.dim() == 0 or not is_advanced):
+        value = move(machine, value, machine.places.of(target))
+    call.func(target, index, value)
+
+
+def _pin_memory(machine: "Machine", call: Call) -> Any:
+    tensor = call.args[0]
+    if _is_cuda(machine, call):
+        kind = tensor.type().replace("torch.", "torch.cuda.", 1)
+        raise RuntimeError(f"cannot pin '{kind}' only dense CPU tensors can be pinned")
+    if machine.places.is_pinned(tensor):
+        return tensor
+    pinned = tensor.clone()
+    machine.places.pin(pinned)
+    return pinned
+
+
+# Reads.
+
+
+def _numpy(machine: "Machine", call: Call) -> Any:
+    tensor, device = call.args[0], machine.places.of(call.args[0])
+    if device == CPU:
+        return call.run()
+    if call.kwargs.get("force"):
+        return _moved(machine, tensor.detach(), {"device": CPU}).numpy()
+    raise TypeError(
+        f"can't convert {device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+    )
+
+
+def _tolist(machine: "Machine", call: Call) -> Any:
+    machine.ledger.enter_read(machine.places.of(call.args[0]), call.args[0].nbytes)
+    return call.run()
+
+
+def _repr(machine: "Machine", call: Call) -> Any:
+    machine.ledger.enter_read(machine.places.of(call.args[0]), call.args[0].nbytes)
+    with machine.ledger.closed():
+        return _run_seen(machine, call)
+
+
+def _run_seen(machine: "Machine", call: Call) -> Any:
+    with machine.calls:
+        return (unguarded(call.func) or call.func)(*call.args, **call.kwargs)
+
+
+# Gradients and copies.
+
+
+def _get_grad(machine: "Machine", call: Call) -> Any:
+    grad, here = call.run(), machine.places.of(call.args[0])
+    if grad is not None:
+        machine.places.settle([grad], here)
+        if (there := machine.places.of(grad)) != here:
+            raise RuntimeError(f"a function returned an invalid gradient: expected device {here} but got {there}")
+    return grad
+
+
+def _set_grad(machine: "Machine", call: Call) -> None:
+    tensor, grad = call.args
+    if isinstance(grad, torch.Tensor) and machine.places.of(grad) != machine.places.of(tensor):
+        raise RuntimeError("assigned grad has data located on a different device")
+    call.run()
+
+
+def _deepcopy(machine: "Machine", call: Call) -> Any:
+    tensor, memo = call.args
+    if id(tensor) not in memo and not tensor.is_meta:
+        storage = storage_of(tensor)
+        copies = memo.setdefault("torch", {})  # where torch looks, so that tensors that share memory go on sharing it
+        if storage._cdata not in copies:
+            whole = torch.empty(0, dtype=torch.uint8).set_(storage)
+            copies[storage._cdata] = storage_of(whole.clone())
+    return _run_seen(machine, call)
+
+
+# Tensors made from data.
+
+
+def _from_data(machine: "Machine", call: Call) -> Any:
+    target = named_device(machine, call)
+    if call.func == Tensor.new_tensor and target is None:
+        target = machine.places.of(call.args[0])
+    if target is None:
+        with machine.places.calling(call):
+            return call.run()
+    given = {name: value for name, value in call.kwargs.items() if name not in ("device", "pin_memory")}
+    wants_grad = given.pop("requires_grad", False)
+    if call.func in (torch.as_tensor, torch.asarray) and isinstance(call.args[0], torch.Tensor):
+        call = call._replace(args=(move(machine, call.args[0], target), *call.args[1:]))
+        return call.func(*call.args, **given)
+    call = Call(call.func, call.args, given | {"device": CPU})
+    with machine.places.calling(call):
+        made = move(machine, call.run(), target)
+    return made.requires_grad_() if wants_grad else made
+
+
+def _export(name: str) -> Spelling:
+    def export(machine: "Machine", call: Call) -> Any:
+        if _is_cuda(machine, call):
+            raise not_covered(f"Tensor.{name}", "the memory is the CPU's; copy the tensor with .cpu() first")
+        return call.run()
+
+    return export
+
+
+SPELLINGS: dict[Callable[..., Any], Spelling] = {
+    Tensor.device.__get__: _device,
+    Tensor.is_cuda.__get__: _is_cuda,
+    Tensor.is_cpu.__get__: _is_cpu,
+    Tensor.get_device: _get_device,
+    torch.get_device: _get_device,
+    Tensor.type: _type,
+    Tensor.is_pinned: _is_pinned,
+    Tensor.to: _to,
+    Tensor.type_as: _to,
+    Tensor.cuda: _cuda,
+    Tensor.cpu: _cpu,
+    Tensor.copy_: _copy,
+    Tensor.__setitem__: _setitem,
+    Tensor.pin_memory: _pin_memory,
+    Tensor.numpy: _numpy,
+    Tensor.__array__: _numpy,
+    Tensor.tolist: _tolist,
+    Tensor.__repr__: _repr,
+    Tensor.grad.__get__: _get_grad,
+    Tensor.grad.__set__: _set_grad,
+    Tensor.__deepcopy__: _deepcopy,
+    torch.tensor: _from_data,
+    torch.as_tensor: _from_data,
+    torch.asarray: _from_data,
+    Tensor.new_tensor: _from_data,
+    Tensor.__dlpack__: _export("__dlpack__"),
+    Tensor.__dlpack_device__: _export("__dlpack_device__"),
+    Tensor.__cuda_array_interface__.__get__: _export("__cuda_array_interface__"),
+}
