@@ -40,7 +40,7 @@ class Timer:
         (2, True)
 
     Source:
-        Book zh 3.1.2 / en, its ``Timer``; used in the hybridize and GPU chapters.
+        Book zh 3.1.2; its own timer reads the system's time and does not wait for the device.
     """
 
     def __init__(self, *, device: torch.device | str | int | None = None) -> None:

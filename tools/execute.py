@@ -6,6 +6,7 @@ does not change from one run to the next.
 """
 
 import argparse
+import asyncio
 import os
 import re
 import sys
@@ -52,11 +53,13 @@ def execute(path: Path, *, folder: Path | None = None) -> Outcome:
         timeout=CELL_TIMEOUT_SECONDS,
         kernel_name="python3",
         record_timing=False,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # each kernel would warn of TCP, which is on loopback here
+        shutdown_kernel="immediate",  # nothing is to be saved, and a polite goodbye takes a second
         resources={"metadata": {"path": str(folder or path.parent)}},
     )
     error = None
     try:
-        client.execute()
+        asyncio.run(client.async_execute())
     except CellExecutionError as failure:
         error = _ANSI.sub("", str(failure)).strip()
     except Exception as failure:  # a kernel that died or a cell that never ended: this notebook failed, others go on

@@ -1,0 +1,102 @@
+"""Write the exercises of ``d2lcompute.exercises`` into their notebooks, between "Exercises" and "Going further".
+
+An exercise is one object in one file; its cells (task, what is given, stub, check) are made from it and never edited in
+the notebook. ``make notebooks`` runs this before it executes.
+"""
+
+import argparse
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from d2lcompute.exercises._exercise import Exercise
+from d2lcompute.exercises._registry import find, names
+
+COURSE = Path(__file__).resolve().parent.parent / "notebooks" / "en"
+
+
+def answer_expression(stub: str) -> str:
+    """Return what a learner hands to ``check``: the name that the stub defines, or a tuple of its names.
+
+    Example:
+        >>> answer_expression("answer = {}")
+        'answer'
+    """
+    names = []
+    for node in ast.parse(stub).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign):
+            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
+
+
+def cells(exercise: Exercise) -> list[nbformat.NotebookNode]:
+    """Return the cells that pose an exercise: task, what is given, stub, check."""
+    prefix = f"exercise-{exercise.name.replace('_', '-')}"
+    source = f"Book zh {exercise.book[0]} / en {exercise.book[1]}" if exercise.book else "Our own"
+    facts = f"{source} · difficulty {exercise.difficulty} of 5 · {exercise.minutes} minutes"
+    made = [new_markdown_cell(f"### `{exercise.name}`\n\n{facts}\n\n{exercise.task}", id=f"{prefix}-task")]
+    if exercise.given:
+        given = "\n\n\n".join(textwrap.dedent(inspect.getsource(each)).strip() for each in exercise.given)
+        made.append(new_code_cell(given, id=f"{prefix}-given"))
+    stub = exercise.stub.strip()
+    made.append(new_code_cell(stub, id=f"{prefix}-stub", metadata={"tags": ["exercise-stub"]}))
+    check = f'check("{exercise.name}", {answer_expression(stub)})'
+    made.append(new_code_cell(check, id=f"{prefix}-check", metadata={"tags": ["exercise-check"]}))
+    return made
+
+
+def with_exercises(notebook: nbformat.NotebookNode, exercises: Sequence[Exercise]) -> list[nbformat.NotebookNode]:
+    """Return a notebook's cells with these exercises in their place; a cell that is unchanged keeps its outputs."""
+    ids = [cell.id for cell in notebook.cells]
+    start = next((i for i, name in enumerate(ids) if name.endswith("-exercises")), None)
+    end = next((i for i, name in enumerate(ids) if name.endswith("-further")), None)
+    if start is None or end is None or end < start:
+        raise ValueError(
+            "a notebook needs a cell '…-exercises' and, after it, a cell '…-further'; found neither or one"
+        )
+    before = {cell.id: cell for cell in notebook.cells[start + 1 : end]}
+    made = [cell for exercise in exercises for cell in cells(exercise)]
+    kept = [before[cell.id] if _same(cell, before.get(cell.id)) else cell for cell in made]
+    return [*notebook.cells[: start + 1], *kept, *notebook.cells[end:]]
+
+
+def _same(cell: nbformat.NotebookNode, other: nbformat.NotebookNode | None) -> bool:
+    """Tell whether a cell poses what it posed before."""
+    return other is not None and (cell.source, cell.metadata) == (other.source, other.metadata)
+
+
+def order(exercise: Exercise) -> tuple[bool, list[int], int, str]:
+    """Return the sorting key: the book's by number, then our own by difficulty."""
+    number = [int(part) for part in exercise.book[1].split(".")] if exercise.book else []
+    return (exercise.book is None, number, exercise.difficulty, exercise.name)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Bring the notebooks up to date; with --check, only say which are not, and return 1 if any."""
+    parser = argparse.ArgumentParser(prog="python -m tools.exercises", description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="change nothing, exit with 1 if a notebook is behind")
+    options = parser.parse_args(arguments)
+    behind = []
+    for path in sorted(COURSE.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        updated = with_exercises(notebook, sorted(map(find, names().get(path.stem, ())), key=order))
+        if updated != notebook.cells:
+            behind.append(path.stem)
+            if not options.check:
+                notebook.cells = updated
+                path.write_text(nbformat.writes(notebook, indent=1, ensure_ascii=False) + "\n", "utf-8", newline="\n")
+    if behind:
+        print(f"exercises {'out of step in' if options.check else 'brought up to date in'}: {', '.join(behind)}")
+    return 1 if behind and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
