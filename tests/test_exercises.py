@@ -266,7 +266,6 @@ CHANGES = {
     "the grad mode": lambda folder: torch.set_grad_enabled(False),
     "the number of threads": lambda folder: torch.set_num_threads(torch.get_num_threads() + 1),
     "the working directory": os.chdir,
-    "the environment's variables": lambda folder: os.environ.update(D2LCOMPUTE_TEST="1"),
 }
 
 
@@ -290,7 +289,6 @@ def _state():
         "grad": torch.is_grad_enabled(),
         "threads": torch.get_num_threads(),
         "folder": os.getcwd(),
-        "environment": {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"},
         "warnings": list(warnings.filters),
         "recursion": sys.getrecursionlimit(),
         "stdout": id(sys.stdout),
@@ -361,9 +359,7 @@ def test_check_tells_of_changed_inputs(name, monkeypatch):
         return drawn[-1]
 
     def write(args):
-        for arg in args:
-            if any(arg is each for each in drawn):
-                written.append(arg.detach().add_(1))
+        written.extend(arg.detach().add_(1) for arg in args if any(arg is each for each in drawn))
 
     monkeypatch.setattr(Trial, "tensor", recorded)
 

@@ -20,7 +20,7 @@ def difference(came: Any, expected: Any) -> tuple[str, str] | None:
     if isinstance(expected, torch.Tensor):
         return _tensor_difference(came, expected)
     if isinstance(expected, dict) and isinstance(came, dict):
-        return _sequence_difference(list(came), list(expected), "key") or _dict_difference(came, expected)
+        return _dict_difference(came, expected)
     if isinstance(expected, list | tuple) and _same_type(came, expected):
         return _sequence_difference(came, expected, "item")
     if isinstance(expected, float) and _same_type(came, expected):
@@ -104,7 +104,15 @@ def _amount(far: torch.Tensor) -> str:
 
 
 def _dict_difference(came: dict[Any, Any], expected: dict[Any, Any]) -> tuple[str, str] | None:
-    """Compare the values of two dicts that have the same keys."""
+    """Compare two dicts: their keys, the order of these, then the values."""
+    for key in expected:
+        if key not in came:
+            return f"the key {key!r}", f"no such key, only {shown(list(came))}"
+    for key in came:
+        if key not in expected:
+            return f"the keys {shown(list(expected))}", f"also the key {shown(key)}"
+    if list(came) != list(expected):
+        return f"the order {shown(list(expected))}", f"the order {shown(list(came))}"
     for key, value in expected.items():
         found = difference(came[key], value)
         if found:

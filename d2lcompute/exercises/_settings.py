@@ -107,12 +107,6 @@ def _set_default_device(device: torch.device) -> None:
     torch.set_default_device(None if device.type == "cpu" else device)
 
 
-def _set_environment(variables: dict[str, str]) -> None:
-    """Set the environment's variables to exactly these."""
-    os.environ.clear()
-    os.environ.update(variables)
-
-
 _SETTINGS = (
     _Setting("the default dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32),
     _Setting("the default device", torch.get_default_device, _set_default_device, torch.device("cpu")),
@@ -133,5 +127,4 @@ _SETTINGS = (
     _Setting("the number of threads", torch.get_num_threads, torch.set_num_threads),
     _Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
     _Setting("the working directory", _working_directory, _set_working_directory),
-    _Setting("the environment's variables", os.environ.copy, _set_environment),
 )
