@@ -8,7 +8,14 @@ import torch
 __all__ = ["difference", "plain_text", "shorten", "shown"]
 
 # Sums taken in another order differ by a few units in the last place, and more after a few layers.
-_TOLERANCES = {torch.float64: 1e-8, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+_TOLERANCES = {
+    torch.float64: 1e-8,
+    torch.complex128: 1e-8,
+    torch.float32: 1e-4,
+    torch.complex64: 1e-4,
+    torch.float16: 1e-2,
+    torch.bfloat16: 5e-2,
+}
 
 
 def difference(came: Any, expected: Any) -> tuple[str, str] | None:
@@ -89,7 +96,7 @@ def _tensor_difference(came: Any, expected: torch.Tensor) -> tuple[str, str] | N
             f"a tensor of shape {tuple(came.shape)}, {came.dtype}",
         )
     came, expected = came.detach().to("cpu"), expected.detach().to("cpu")
-    tolerance = _TOLERANCES.get(torch.zeros((), dtype=expected.dtype).abs().dtype, 0.0)
+    tolerance = _TOLERANCES.get(expected.dtype, 0.0)
     far = ~torch.isclose(came, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
     if not bool(far.any()):
         return None

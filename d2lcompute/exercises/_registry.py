@@ -57,7 +57,7 @@ def find(name: str) -> Exercise:
             module = importlib.import_module(f"{__package__}.{_package(notebook)}.{name}")
             return module.EXERCISE
     known = [each for exercises in names().values() for each in exercises]
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     advice = f"did you mean {' or '.join(map(repr, near))}?" if near else f"the exercises are {', '.join(known)}"
     raise ValueError(f"name must be that of an exercise; got {name!r}: {advice}")
 

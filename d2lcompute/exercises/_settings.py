@@ -47,6 +47,7 @@ def kept_settings() -> Iterator[dict[str, Any]]:
         The settings under which the answer is tried, for :func:`changed_settings`.
     """
     with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))  # what is made in inference mode can never be trained
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         for read, write in _generators():

@@ -1,0 +1,840 @@
+"""What checks, hints, solutions and progress do, whatever the exercise."""
+
+import dataclasses
+import json
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from d2lcompute import exercises
+from d2lcompute.exercises import CheckResult, _store, check, hint, progress, solution
+from d2lcompute.exercises._check import examine
+from d2lcompute.exercises._compare import difference, plain_text, shorten, shown
+from d2lcompute.exercises._exercise import Exercise, WrongAnswer
+from d2lcompute.exercises._forms import a_dict, a_function, a_list, a_module_class, a_value, functions
+from d2lcompute.exercises._registry import find, names
+from d2lcompute.exercises._trial import Counterexample, Trial
+
+
+def doubles(answer, trial):
+    """The result is twice the input."""
+    X = trial.tensor(trial.size())
+    trial.plan(f"double on X of shape {tuple(X.shape)}", nudge="How often does the value go in?")
+    trial.same(trial.call(answer, X), 2 * X, mistakes={"The square is taken.": X**2})
+
+
+def double(X):
+    """Double the input."""
+    return 2 * X
+
+
+EXERCISE = Exercise(
+    name="double",
+    notebook="00_start_here",
+    book=None,
+    difficulty=1,
+    minutes=1,
+    task="Write a function that doubles its input.",
+    stub="def double(X):\n    raise NotImplementedError\n",
+    form=a_function,
+    requirements=(doubles,),
+    hints=("A question?", "A direction.", "A near-answer."),
+    solution=double,
+    why="It adds the value to itself.",
+    wrong_answers=(WrongAnswer(lambda X: X**2, "The square is taken", "The square of 2 is its double."),),
+)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memory(monkeypatch):
+    """Begin each test without hints given and without anything passed."""
+    monkeypatch.setattr("d2lcompute.exercises._help._given", {})
+    monkeypatch.setattr(_store, "_in_memory", set())
+
+
+@pytest.fixture
+def data_folder(tmp_path, monkeypatch):
+    """The folder in which progress is kept."""
+    monkeypatch.setenv("D2LCOMPUTE_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+# --- Results ---------------------------------------------------------------------------------------------------------
+
+
+def test_exports():
+    """The module exports five names."""
+    assert exercises.__all__ == ["CheckResult", "check", "hint", "progress", "solution"]
+
+
+def test_check_result_is_true_only_when_passed():
+    """A result is true when passed, and otherwise false."""
+    assert CheckResult("double", "passed", "")
+    assert not CheckResult("double", "failed", "")
+    assert not CheckResult("double", "not attempted", "")
+
+
+def test_check_result_is_plain_frozen_text():
+    """A result shows its message as it is, never as HTML, and cannot be changed."""
+    result = CheckResult("double", "failed", "a <b>message</b>")
+
+    assert repr(result) == "a <b>message</b>"
+    assert not hasattr(result, "_repr_html_")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.status = "passed"
+
+
+def test_check_passed_message():
+    """A passed check says where to read on."""
+    result = check("parallel_block", find("parallel_block").solution)
+
+    assert result.status == "passed"
+    assert repr(result) == (
+        'parallel_block: passed. solution("parallel_block") shows one way to do it, and why it works.'
+    )
+
+
+def test_check_failed_message():
+    """A report shows what is needed, what was tried, expected and came, and names a mistake that it recognises."""
+    result = examine(EXERCISE, lambda X: X**2, seed=6)
+
+    assert result.status == "failed"
+    head, needed, tried, expected, came, remark = result.message.split("\n")
+    assert head == "double: not yet"
+    assert needed == "  needed    The result is twice the input."
+    assert tried.startswith("  tried     double on X of shape (")
+    assert expected.startswith("  expected  ")
+    assert came.startswith("  came      ")
+    assert remark == "  The square is taken."
+
+
+def test_check_nudges_where_it_knows_no_mistake():
+    """A mistake that is not recognised gets the nudge of the plan."""
+    assert examine(EXERCISE, lambda X: 3 * X).message.endswith("  How often does the value go in?")
+
+
+@pytest.mark.parametrize("answer", [None, ..., [None], (..., ...), {"a": ..., "b": None}])
+def test_check_open_answer(answer):
+    """None, ``...`` and collections of nothing else are not attempted, and nothing is run."""
+    assert examine(EXERCISE, answer).status == "not attempted"
+
+
+def test_check_partly_open_answer():
+    """A dict that is filled in half is told which entry is open."""
+    exercise = find("list_blocks")
+
+    result = examine(exercise, {**exercise.solution, "parameters": ...})
+
+    assert result.status == "failed"
+    assert "'parameters': Ellipsis" in result.message
+    assert "This one is still open." in result.message
+
+
+def test_check_stub_error_of_a_user_is_not_attempted():
+    """NotImplementedError with a note of the learner's is a stub's too."""
+
+    def stub(X):
+        raise NotImplementedError("later")
+
+    assert examine(EXERCISE, stub).status == "not attempted"
+
+
+def test_check_torch_not_implemented_error_is_a_mistake():
+    """NotImplementedError is a mistake if PyTorch raises it: a misspelt forward, an operation without a kernel."""
+
+    class Misspelt(nn.Module):
+        def foward(self, X):
+            return X
+
+    no_forward = examine(EXERCISE, lambda X: Misspelt()(X))
+    no_kernel = examine(EXERCISE, lambda X: X.to("meta").to("cpu"))
+
+    assert no_forward.status == no_kernel.status == "failed"
+    assert 'missing the required "forward" function' in no_forward.message
+    assert "Cannot copy out of meta tensor" in no_kernel.message
+
+
+def test_check_shows_the_line_that_raised(tmp_path):
+    """The report on an exception shows the innermost line of the learner's own code."""
+    file = tmp_path / "cell.py"
+    file.write_text("def answer(X):\n    return X.reshape(3, 5, 7)\n")
+    namespace = {}
+    exec(compile(file.read_text(), str(file), "exec"), namespace)
+
+    result = examine(EXERCISE, namespace["answer"])
+
+    assert "  came      RuntimeError: shape '[3, 5, 7]' is invalid" in result.message
+    assert "  in        line 2 of your code: return X.reshape(3, 5, 7)" in result.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "remark"),
+    [
+        (lambda: None, "compare the arguments of your code with those of the stub"),
+        (lambda X: sys.exit(), "exit() ends the whole program"),
+        (lambda X: None, "It gave None: is a return missing?"),
+        (lambda X: X / 0 * 0, "There is NaN among its values"),
+        (lambda X: X.mul_(2), "make a new one instead of writing into it"),
+    ],
+)
+def test_check_names_common_mistakes(answer, remark):
+    """Mistakes that any exercise can meet are named in the same words everywhere."""
+    result = examine(EXERCISE, answer)
+
+    assert result.status == "failed"
+    assert remark in " ".join(result.message.split())
+
+
+def test_check_missing_super_init():
+    """A class that forgets super().__init__() is told so."""
+
+    class Forgetful(nn.Module):
+        def __init__(self, net1, net2):
+            self.net1 = net1
+
+    assert "super().__init__() comes first" in examine(find("parallel_block"), Forgetful).message
+
+
+# --- What an answer does to the process ------------------------------------------------------------------------------
+
+
+def test_check_captures_what_is_printed(capsys):
+    """What an answer prints is kept out of the notebook, and its beginning stands in the report of a failure."""
+
+    def answer(X):
+        print("shape", tuple(X.shape), "x" * 5000)
+        print("to stderr", file=sys.stderr)
+
+    result = examine(EXERCISE, answer)
+
+    assert capsys.readouterr() == ("", "")
+    assert "  printed   shape (" in result.message
+    assert len(result.message) < 1000
+
+
+def test_check_hides_warnings():
+    """A warning does not become an error, and filters are afterwards what they were."""
+
+    def answer(X):
+        warnings.warn("careful", stacklevel=1)
+        warnings.simplefilter("ignore")
+        return 2 * X
+
+    before = list(warnings.filters)
+
+    assert examine(EXERCISE, answer)
+    assert warnings.filters == before
+
+
+def test_check_works_in_any_state_of_the_session():
+    """A session with another dtype, without gradients or in inference mode changes no verdict, and stays as it is."""
+    exercise = find("parallel_block")
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad():
+            without_gradients = examine(exercise, exercise.solution)
+            assert not torch.is_grad_enabled()
+        with torch.inference_mode():
+            in_inference_mode = examine(exercise, exercise.solution)
+            assert torch.is_inference_mode_enabled()
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+    assert without_gradients
+    assert in_inference_mode
+
+
+def test_check_leaves_the_learners_numbers():
+    """The numbers that a learner draws next are the same with a check before them and without."""
+    torch.manual_seed(5)
+    random.seed(5)
+    expected = torch.rand(3), random.random()
+    torch.manual_seed(5)
+    random.seed(5)
+
+    examine(EXERCISE, double)
+
+    came = torch.rand(3), random.random()
+    assert torch.equal(came[0], expected[0])
+    assert came[1] == expected[1]
+
+
+def test_check_draws_afresh():
+    """Two checks try different values, also if the answer sets the global seed; with the same seed they are equal."""
+    seen = []
+
+    def answer(X):
+        torch.manual_seed(0)
+        seen.append(X.clone())
+        return 2 * X
+
+    for seed in (1, 2, 1):
+        examine(EXERCISE, answer, seed=seed)
+
+    assert seen[0].shape != seen[1].shape or not torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[0], seen[2])
+
+
+def test_check_inside_an_answer():
+    """An answer that calls check itself is an answer like any other."""
+
+    def answer(X):
+        assert not examine(EXERCISE, lambda X: 3 * X)
+        return 2 * X
+
+    assert "your code changed the global seed" not in examine(EXERCISE, answer).message
+    assert examine(EXERCISE, answer)
+
+
+def test_check_real_interrupt_ends_the_check():
+    """Ctrl-C is the learner's: it ends the check, with everything put back."""
+    handler = signal.getsignal(signal.SIGINT)
+
+    def answer(X):
+        torch.set_default_dtype(torch.float64)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        examine(EXERCISE, answer)
+
+    assert torch.get_default_dtype() == torch.float32
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_check_swallowed_interrupt_ends_the_check():
+    """Ctrl-C ends the check also if the answer catches it."""
+
+    def answer(X):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException:
+            return 2 * X
+
+    with pytest.raises(KeyboardInterrupt):
+        examine(EXERCISE, answer)
+
+
+def test_check_own_keyboard_interrupt_is_feedback():
+    """KeyboardInterrupt that the answer raises itself is reported like any other exception."""
+
+    def answer(X):
+        raise KeyboardInterrupt("not really")
+
+    assert "came      KeyboardInterrupt: not really" in examine(EXERCISE, answer).message
+
+
+def _sleep(X):
+    time.sleep(30)
+
+
+def _spin(X):
+    while True:
+        pass
+
+
+def _spin_stubbornly(X):
+    for _ in range(3):
+        try:
+            _spin(X)
+        except BaseException:
+            print("caught")
+
+
+needs_alarm = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no alarm; see the thread test")
+
+
+@needs_alarm
+@pytest.mark.parametrize("answer", [_sleep, _spin, _spin_stubbornly])
+def test_check_stops_an_answer_that_runs_on(answer):
+    """Sleeping, spinning, and catching the first few alarms: all end soon after the time is up."""
+    started = time.monotonic()
+
+    result = examine(EXERCISE, answer, limit_seconds=0.05)
+
+    assert time.monotonic() - started < 5
+    assert result.status == "failed"
+    assert answer is _spin_stubbornly or "  expected  an answer within 0.05 seconds" in result.message
+
+
+@needs_alarm
+def test_check_keeps_an_alarm_that_was_set():
+    """An alarm that the session had set still rings, with its own handler."""
+    rung = threading.Event()
+    former = signal.signal(signal.SIGALRM, lambda number, frame: rung.set())
+    signal.setitimer(signal.ITIMER_REAL, 0.15)
+    try:
+        examine(EXERCISE, _sleep, limit_seconds=0.05)
+
+        assert not rung.is_set()
+        assert rung.wait(2) or rung.is_set()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+
+
+def test_check_in_a_thread_stops_an_answer_that_spins():
+    """Where there is no alarm, as in any thread but the main one, a watchdog ends Python code."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(examine(EXERCISE, _spin, limit_seconds=0.05)))
+
+    thread.start()
+    thread.join(10)
+
+    assert not thread.is_alive()
+    assert "it was still running, and was stopped" in results[0].message
+
+
+def test_check_in_a_thread_passes():
+    """A check in another thread ends as in the main one, and leaves no exception behind."""
+    results = []
+
+    def work():
+        results.extend(examine(EXERCISE, double, limit_seconds=0.5) for _ in range(3))
+        time.sleep(0.6)
+        results.append("still alive")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(10)
+
+    assert all(results[:3])
+    assert results[3] == "still alive"
+
+
+# --- Names -----------------------------------------------------------------------------------------------------------
+
+
+def test_check_unknown_name_suggests_a_near_one():
+    """A misspelt name is answered with those that are near."""
+    with pytest.raises(ValueError, match=r"got 'paralel_blok': did you mean 'parallel_block'"):
+        check("paralel_blok", None)
+
+
+def test_check_unknown_name_lists_all():
+    """A name that is near none is answered with the list."""
+    with pytest.raises(ValueError, match=r"got 'xyz': the exercises are .*parallel_block"):
+        check("xyz", None)
+
+
+def test_check_name_must_be_text():
+    """An answer in the name's place is a TypeError that shows the right order."""
+    with pytest.raises(
+        TypeError, match=r"as in check\(\"parallel_block\", ParallelBlock\); got an object of type type"
+    ):
+        check(nn.Linear, "parallel_block")
+
+
+def test_import_is_lazy():
+    """The package imports no exercise, the exercises' module none, and a check only its own."""
+    code = """
+        import sys
+        import d2lcompute
+        assert not any(name.startswith("d2lcompute.exercises") for name in sys.modules)
+        from d2lcompute.exercises import check, progress
+        progress()
+        def loaded():
+            parts = [name.split(".") for name in sys.modules if name.startswith("d2lcompute.exercises.")]
+            return [name[-1] for name in parts if len(name) == 4]
+        assert loaded() == [], loaded()
+        check("parallel_block", None)
+        assert loaded() == ["parallel_block"], loaded()
+    """
+
+    run = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+
+    assert run.returncode == 0, run.stderr
+
+
+# --- Hints and solutions ---------------------------------------------------------------------------------------------
+
+
+def test_hint_goes_from_one_to_three_and_stays():
+    """Each call gives the next hint; the last one stays, and tells of the solution."""
+    hints = find("parallel_block").hints
+
+    texts = [repr(hint("parallel_block")) for _ in range(4)]
+
+    assert texts[0] == f"Hint 1 of 3: {hints[0]}"
+    assert texts[1] == f"Hint 2 of 3: {hints[1]}"
+    assert texts[2] == f'Hint 3 of 3: {hints[2]}\nThis is the last one. solution("parallel_block") shows a solution.'
+    assert texts[3] == texts[2]
+
+
+def test_hint_counts_each_exercise_by_itself():
+    """A hint for one exercise takes none from another."""
+    hint("parallel_block")
+
+    assert repr(hint("block_factory")).startswith("Hint 1 of 3")
+
+
+def test_solution_says_why():
+    """Under the source stands why it works, as comments, so that all of it can be pasted."""
+    source, _, why = repr(solution("parallel_block")).partition("\n\n# ")
+
+    assert source.startswith("class ParallelBlock(nn.Module):")
+    assert why.startswith("Why it works: A module that is assigned to an attribute is registered")
+    assert all(line.startswith("# ") for line in why.split("\n")[1:])
+
+
+def test_solution_of_a_value_is_an_assignment():
+    """A solution that is a value is shown as the cell that sets it."""
+    assert repr(solution("first_size_only")).startswith("first_size_only = ['0.weight', '0.bias']\n")
+
+
+def test_solution_unknown_name():
+    """Hints and solutions know the same names as checks."""
+    for ask in (hint, solution):
+        with pytest.raises(ValueError, match="did you mean 'block_factory'"):
+            ask("block_facory")
+
+
+# --- Progress --------------------------------------------------------------------------------------------------------
+
+
+def _pass(name):
+    return check(name, find(name).solution)
+
+
+def test_progress_shows_a_table(data_folder):
+    """A row for each notebook, with a bar; where one has begun, what is still open."""
+    _pass("why_share")
+
+    rows = repr(progress()).split("\n")
+
+    count = len(names()["02_parameters"])
+    row = next(row for row in rows if row.startswith("02_parameters"))
+    assert len(rows) == len(names()) + 1
+    assert f"   1 of {count:>2}  open: " in row
+    assert "nest_mlp_shapes" in row
+    assert "why_share" not in row
+    assert rows[-1].startswith("all ")
+    assert f"   1 of {sum(map(len, names().values())):>2}" in rows[-1]
+
+
+def test_progress_bar_is_full_when_all_are_passed(data_folder):
+    """A notebook whose exercises are all passed has a full bar, and nothing open."""
+    for name in names()["04_lazy_initialization"]:
+        _store.record(name)
+
+    row = next(row for row in repr(progress()).split("\n") if row.startswith("04_lazy"))
+    assert "##########" in row
+    assert "open" not in row
+
+
+def test_progress_is_kept(data_folder):
+    """What is passed is in a file, sorted; failing and trying again change nothing."""
+    _pass("why_share")
+    _pass("list_blocks")
+    _pass("why_share")
+    check("parallel_block", 3)
+
+    assert json.loads((data_folder / "progress.json").read_text()) == {
+        "format": 1,
+        "passed": ["list_blocks", "why_share"],
+    }
+    assert [file.name for file in data_folder.iterdir()] == ["progress.json"]
+
+
+def test_progress_reset(data_folder):
+    """Reset forgets all that was passed."""
+    _pass("why_share")
+
+    table = progress(reset=True)
+
+    assert " 0 of " in repr(table).split("\n")[-1]
+    assert json.loads((data_folder / "progress.json").read_text())["passed"] == []
+
+
+def test_progress_keeps_names_it_does_not_know(data_folder):
+    """An exercise of another version stays in the file, and is not counted."""
+    data_folder.mkdir()
+    (data_folder / "progress.json").write_text('{"format": 1, "passed": ["of_tomorrow"]}')
+
+    _pass("why_share")
+
+    assert json.loads((data_folder / "progress.json").read_text())["passed"] == ["of_tomorrow", "why_share"]
+    assert " 1 of " in repr(progress()).split("\n")[-1]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1]", b'{"passed": 3}', b'{"passed": [3]}', b"\xff\xfe", b"[" * 100_000]
+)
+def test_progress_sets_a_damaged_file_aside(data_folder, content):
+    """A damaged file is renamed, byte for byte the same, with a message; then a new one begins."""
+    data_folder.mkdir()
+    (data_folder / "progress.json").write_bytes(content)
+
+    result = _pass("why_share")
+
+    assert result
+    assert "The record of progress was damaged. It is now called progress.damaged-1.json" in result.message
+    assert (data_folder / "progress.damaged-1.json").read_bytes() == content
+    assert repr(progress()).split("\n")[-1].startswith("all ")
+    assert " 1 of " in repr(progress()).split("\n")[-1]
+
+
+def test_progress_sets_each_damaged_file_aside(data_folder):
+    """A second damaged file does not replace the first."""
+    data_folder.mkdir()
+
+    for content in ("one", "two"):
+        (data_folder / "progress.json").write_text(content)
+        assert "was damaged" in repr(progress())
+
+    assert (data_folder / "progress.damaged-1.json").read_text() == "one"
+    assert (data_folder / "progress.damaged-2.json").read_text() == "two"
+
+
+def test_progress_without_a_folder_goes_on_in_memory(data_folder):
+    """Where nothing can be written, progress lasts until the session ends, and the message says what to do."""
+    data_folder.write_text("a file where the folder should be")
+
+    result = _pass("why_share")
+    table = repr(progress())
+
+    assert result
+    for text in (result.message, table):
+        assert "Progress is kept only until this session ends" in text
+        assert "Set the environment variable D2LCOMPUTE_DATA to a folder of yours to keep it." in text
+    assert " 1 of " in table.split("\n")[-2]
+    assert data_folder.read_text() == "a file where the folder should be"
+
+
+def test_progress_without_a_home(tmp_path, monkeypatch):
+    """A user without a home gets no folder called ~ in the working directory."""
+    monkeypatch.delenv("D2LCOMPUTE_DATA")
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *args, **kwargs: "~/.local/share/d2lcompute")
+    monkeypatch.chdir(tmp_path)
+
+    result = _pass("why_share")
+
+    assert "Progress is kept only until this session ends" in result.message
+    assert " 1 of " in repr(progress()).split("\n")[-2]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_is_in_the_users_data_folder(tmp_path, monkeypatch):
+    """Without the environment variable the file lies where the system keeps a program's data."""
+    monkeypatch.delenv("D2LCOMPUTE_DATA")
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda name, appauthor: str(tmp_path / name))
+
+    _pass("why_share")
+
+    assert (tmp_path / "d2lcompute" / "progress.json").exists()
+
+
+def test_progress_is_written_in_one_step(data_folder, monkeypatch):
+    """If writing fails at the last moment the old file is there as it was, and no half of a new one."""
+    _pass("why_share")
+    before = (data_folder / "progress.json").read_bytes()
+
+    def refuse(source, target):
+        raise PermissionError(13, "in use", str(target))
+
+    monkeypatch.setattr("os.replace", refuse)
+    result = _pass("list_blocks")
+
+    assert "cannot be used (PermissionError)" in result.message
+    assert [file.name for file in data_folder.iterdir()] == ["progress.json"]
+    assert (data_folder / "progress.json").read_bytes() == before
+    assert " 2 of " in repr(progress()).split("\n")[-1]
+
+
+# --- Comparing -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("came", "expected"),
+    [
+        (torch.ones(2), torch.ones(2)),
+        (torch.ones(2) + 1e-6, torch.ones(2)),
+        (torch.tensor([float("nan")]), torch.tensor([float("nan")])),
+        (torch.tensor([1, 2]), torch.tensor([1, 2])),
+        (torch.tensor([1j]), torch.tensor([1j])),
+        (torch.tensor([True]), torch.tensor([True])),
+        (torch.zeros(0, 3), torch.zeros(0, 3)),
+        (1.0 + 1e-7, 1.0),
+        ([1, (2, "a")], [1, (2, "a")]),
+        ({"a": torch.ones(1)}, {"a": torch.ones(1)}),
+        (torch.Size([2, 3]), (2, 3)),
+        (None, None),
+    ],
+)
+def test_difference_none(came, expected):
+    """Equal things, and numbers that differ by rounding, do not differ."""
+    assert difference(came, expected) is None
+
+
+@pytest.mark.parametrize(
+    ("came", "expected", "words"),
+    [
+        (torch.zeros(2), torch.ones(2), ("1 at [0]", "0 at [0] (all values differ)")),
+        (torch.tensor([1.0, 3.0]), torch.tensor([1.0, 2.0]), ("2 at [1]", "3 at [1] (1 of 2 values differ)")),
+        (
+            torch.ones(2, 1),
+            torch.ones(2),
+            ("a tensor of shape (2,), torch.float32", "a tensor of shape (2, 1), torch.float32"),
+        ),
+        (
+            torch.ones(1).double(),
+            torch.ones(1),
+            ("a tensor of shape (1,), torch.float32", "a tensor of shape (1,), torch.float64"),
+        ),
+        (torch.tensor([float("nan")]), torch.ones(1), ("1 at [0]", "nan at [0] (all values differ)")),
+        (torch.ones(1).double() + 1e-6, torch.ones(1).double(), ("1 at [0]", "1 at [0] (all values differ)")),
+        ([1.0], torch.ones(1), ("a tensor of shape (1,), torch.float32", "[1.0]")),
+        (True, 1, ("1", "True")),
+        (1, True, ("True", "1")),
+        (1, 1.0, ("1.0", "1")),
+        (float("nan"), 1.0, ("1.0", "nan")),
+        ([1, 2], [1, 2, 3], ("3 items: [1, 2, 3]", "2 items: [1, 2]")),
+        ([1, 5], [1, 2], ("item 1: 2", "item 1: 5")),
+        ([1], (1,), ("(1,)", "[1]")),
+        ({"b": 1}, {"a": 1}, ("the key 'a'", "no such key, only ['b']")),
+        ({"a": 1, "b": 2}, {"a": 1}, ("the keys ['a']", "also the key 'b'")),
+        ({"b": 1, "a": 1}, {"a": 1, "b": 1}, ("the order ['a', 'b']", "the order ['b', 'a']")),
+        ({"a": 2}, {"a": 1}, ("'a': 1", "'a': 2")),
+        (None, 1, ("1", "None")),
+    ],
+)
+def test_difference_says_what_and_where(came, expected, words):
+    """A difference is told in two short texts, with its place."""
+    assert difference(came, expected) == words
+
+
+def test_shown_survives_a_repr_that_raises():
+    """What cannot be shown is called by its type."""
+
+    class Unshowable:
+        def __repr__(self):
+            raise ZeroDivisionError
+
+    assert shown(Unshowable()) == "an object of type Unshowable (its repr raises ZeroDivisionError)"
+    assert shown([Unshowable()]) == "an object of type list (its repr raises ZeroDivisionError)"
+
+
+def test_shown_is_short():
+    """Tensors are shown by shape and dtype, long things cut, line breaks taken out."""
+    assert shown(torch.zeros(100, 100)) == "a tensor of shape (100, 100), torch.float32"
+    assert shown(torch.tensor(2.5)) == "the tensor 2.5"
+    assert shown([torch.zeros(3)]) == "[a tensor of shape (3,), torch.float32]"
+    assert shown(nn.Linear) == "the class Linear"
+    assert len(shown("x" * 10_000)) < 200
+    assert len(shown(list(range(10_000)))) < 200
+    assert "\n" not in shown(nn.Sequential(nn.ReLU(), nn.ReLU()))
+    assert shorten("a" * 200, 10) == "aaaaaa ..."
+
+
+def test_plain_text_survives_a_str_that_raises():
+    """An exception without words is called by its name."""
+
+    class SilentError(Exception):
+        def __str__(self):
+            raise ValueError
+
+    assert plain_text(SilentError()) == "SilentError"
+    assert plain_text(KeyError("x")) == "KeyError: 'x'"
+
+
+# --- Forms and trials ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("form", "answer"),
+    [
+        (a_module_class, nn.Linear),
+        (a_function, print),
+        (a_function, lambda: 1),
+        (functions("save", "load"), (print, print)),
+        (a_dict(a=bool, b=int, c=float), {"a": True, "b": 1, "c": 2}),
+        (a_list(str), []),
+        (a_list(str), ["a"]),
+        (a_value(float), 1.5),
+        (a_value(bool), False),
+    ],
+)
+def test_form_accepts(form, answer):
+    """An answer of the right kind passes its form."""
+    assert form(answer, Trial(0)) is None
+
+
+@pytest.mark.parametrize(
+    ("form", "answer", "expected", "remark"),
+    [
+        (a_module_class, nn.Linear(1, 1), "a class derived from nn.Module", "without parentheses"),
+        (a_module_class, int, "a class derived from nn.Module", "Write class Name(nn.Module)"),
+        (a_function, nn.Linear(1, 1), "a function", "without parentheses"),
+        (a_function, nn.Linear, "a function", "the function itself"),
+        (a_function, 3, "a function", "the function itself"),
+        (functions("save", "load"), print, "the tuple of functions (save, load)", "in parentheses"),
+        (functions("save", "load"), (print, 3), "a function as load", "the function itself"),
+        (a_dict(a=int), 3, "a dict with the keys 'a'", "Keep the keys"),
+        (a_dict(a=int), {"b": 1}, "a dict with the keys 'a'", "Keep the keys"),
+        (a_dict(a=int), {"a": True}, "'a': an integer", "of another kind"),
+        (a_dict(a=bool), {"a": 1}, "'a': True or False", "of another kind"),
+        (a_dict(a=str), {"a": ValueError}, "'a': a string", "in quotes"),
+        (a_dict(a=int, b=int), {"a": ..., "b": 1}, "'a': an integer", "still open"),
+        (a_list(str), "ab", "a list of str", "Hand over a list"),
+        (a_list(str), [1], "item 0: a string", "of another kind"),
+        (a_value(int), "3", "an integer", "of another kind"),
+    ],
+)
+def test_form_rejects(form, answer, expected, remark):
+    """An answer of another kind is told what was expected, and what to change."""
+    with pytest.raises(Counterexample) as found:
+        form(answer, Trial(0))
+
+    assert found.value.expected == expected
+    assert remark in found.value.remark
+
+
+def test_trial_draws_by_its_seed():
+    """Equal seeds draw equal things, whatever the global generators do; other seeds draw others."""
+
+    def draw(seed):
+        trial = Trial(seed)
+        torch.rand(seed + 1)
+        random.random()
+        return trial.sizes(3), trial.size(1, 1000), trial.choice("abcdef"), trial.dtype(), trial.tensor(2, 3).tolist()
+
+    assert draw(1) == draw(1)
+    assert draw(1) != draw(2)
+
+
+def test_trial_sizes_all_differ():
+    """Sizes that are drawn together are different ones, within their bounds."""
+    for seed in range(20):
+        sizes = Trial(seed).sizes(5, 2, 6)
+
+        assert sorted(sizes) == [2, 3, 4, 5, 6]
+
+
+def test_trial_folder_is_gone_afterwards():
+    """A trial's folder is there while it lasts, and can be written to."""
+    with Trial(0) as trial:
+        folder = trial.folder()
+        (folder / "file").write_text("x")
+        assert folder.is_dir()
+
+    assert not folder.exists()
+
+
+def test_trial_require_describes_what_came():
+    """What came is described if it is no text, and the nudge stands in for a remark."""
+    trial = Trial(0)
+    trial.plan("something", nudge="Think.")
+
+    with pytest.raises(Counterexample) as found:
+        trial.require(False, expected="a module", came=torch.zeros(2))
+
+    assert (found.value.came, found.value.remark) == ("a tensor of shape (2,), torch.float32", "Think.")
