@@ -1,0 +1,566 @@
+"""The wheel in environments that hold nothing else, and the files that must agree on versions, extras and commands."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from email import message_from_string
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from nbclient import NotebookClient
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import d2lcompute
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+NEEDED = ("torch", "safetensors", "platformdirs")
+ON_ONE_SYSTEM = {"appnope", "colorama", "pexpect", "ptyprocess", "pywinpty"}  # needed by macOS, Windows or the rest
+
+
+def requirements():
+    """Return what pyproject.toml asks for, to build, to run and as extras, without the package's own extras."""
+    lines = [*PYPROJECT["build-system"]["requires"], *PROJECT["dependencies"]]
+    for extra in PROJECT["optional-dependencies"].values():
+        lines += extra
+    return [line for line in lines if not line.startswith(PROJECT["name"])]
+
+
+def closure(names):
+    """Return the installed packages with these names and all that they need here: canonical name → distribution."""
+    found, waiting = {}, [(name, "") for name in names]
+    while waiting:
+        name, extra = waiting.pop()
+        distribution = found[canonicalize_name(name)] = metadata.distribution(name)
+        for needed in map(Requirement, distribution.requires or ()):
+            here = needed.marker is None or needed.marker.evaluate({"extra": extra})
+            new = canonicalize_name(needed.name) not in found or needed.extras
+            if here and new:
+                waiting += [(needed.name, extra) for extra in ("", *needed.extras)]
+    return found
+
+
+# ---- the wheel
+
+
+def problems_of_wheel(names, expected):
+    """Return what is missing from a wheel's list of files and what does not belong there."""
+    packed = {name for name in names if ".dist-info/" not in name}
+    missing = [f"missing: {name}" for name in sorted(expected - packed)]
+    return missing + [f"does not belong here: {name}" for name in sorted(packed - expected)]
+
+
+def package_files():
+    """Return the files of the package in the repository, as paths in a wheel."""
+    folder = ROOT / "d2lcompute"
+    files = [*folder.rglob("*.py"), folder / "py.typed"]
+    return {file.relative_to(ROOT).as_posix() for file in files}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build the wheel once, without a network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", folder, ROOT)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def pip(*arguments, python=sys.executable):
+    """Run this environment's pip on an environment; it may not ask any index."""
+    command = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", *arguments]
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        list(map(str, command)), env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_wheel_holds_the_package_and_nothing_else(wheel):
+    """The wheel holds every module, the exercises among them, and py.typed: no tests, no notebooks."""
+    names = zipfile.ZipFile(wheel).namelist()
+
+    assert problems_of_wheel(names, package_files()) == []
+    assert {"d2lcompute/py.typed", "d2lcompute/exercises/__init__.py"} <= package_files()
+
+
+def test_problems_of_wheel_sees_what_is_missing_and_what_is_too_much():
+    """A wheel that lost a file, or took a test along, is noticed; its metadata is not counted."""
+    names = ["d2lcompute/__init__.py", "tests/test_x.py", "d2lcompute-1.dist-info/METADATA"]
+
+    assert problems_of_wheel(names, {"d2lcompute/__init__.py", "d2lcompute/py.typed"}) == [
+        "missing: d2lcompute/py.typed",
+        "does not belong here: tests/test_x.py",
+    ]
+
+
+@pytest.mark.slow
+def test_wheel_states_its_licence_and_needs_torch_and_little_else(wheel):
+    """The metadata holds the licence with its text, the oldest Python, and three dependencies."""
+    archive = zipfile.ZipFile(wheel)
+    (folder,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+    stated = message_from_string(archive.read(f"{folder}/METADATA").decode("utf-8"))
+
+    needed = [Requirement(line) for line in stated.get_all("Requires-Dist")]
+    assert sorted(line.name for line in needed if "extra" not in str(line.marker)) == sorted(NEEDED)
+    assert (stated["License-Expression"], stated["License-File"]) == ("MIT", "LICENSE")
+    assert archive.read(f"{folder}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
+    assert SpecifierSet(stated["Requires-Python"]) == SpecifierSet(PROJECT["requires-python"])
+    assert set(stated.get_all("Provides-Extra")) == set(PROJECT["optional-dependencies"])
+
+
+# ---- the wheel in an environment of its own
+
+
+class Environment:
+    """A new virtual environment that sees chosen packages of this one, and the wheel, installed by pip."""
+
+    def __init__(self, folder, wheel, distributions):
+        venv.create(folder, symlinks=os.name != "nt")
+        self.folder = folder
+        self.python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        self.site = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(folder), "platbase": str(folder)}))
+        for distribution in distributions:
+            self.show(distribution)
+        pip("install", wheel, python=self.python)  # with its dependencies, all of which must be there already
+
+    def show(self, distribution):
+        """Make an installed package visible in this environment: by links, or by copies where links are refused."""
+        tops = {file.parts[0] for file in distribution.files if ".." not in file.parts}
+        for top in tops - {"__pycache__"}:
+            source, target = Path(distribution.locate_file(top)), self.site / top
+            if not target.exists():
+                link_or_copy(source, target)
+
+    def run(self, *arguments, cwd):
+        """Run this environment's Python, apart from the user's settings, and return what it printed as JSON."""
+        without_numpy = "ignore:Failed to initialize NumPy:UserWarning"  # torch itself says so once, and works
+        command = [self.python, "-I", "-W", "error", "-W", without_numpy, *arguments]
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+def link_or_copy(source, target):
+    """Make ``target`` show ``source``; Windows refuses links to those who are no administrators."""
+    try:
+        os.symlink(source, target, target_is_directory=source.is_dir())
+    except OSError:
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
+
+
+@pytest.fixture(scope="module")
+def bare(wheel, tmp_path_factory):
+    """Make an environment with the wheel, torch, safetensors, platformdirs, what these need, and nothing else."""
+    return Environment(tmp_path_factory.mktemp("bare"), wheel, closure(NEEDED).values())
+
+
+@pytest.fixture(scope="module")
+def with_kernel(wheel, tmp_path_factory):
+    """Make an environment that can also run a notebook and draw."""
+    return Environment(tmp_path_factory.mktemp("kernel"), wheel, closure([*NEEDED, "ipykernel", "matplotlib"]).values())
+
+
+def contents(environment, cwd):
+    """Return what an environment has installed, by canonical names, and what can be imported there by name."""
+    code = """
+import importlib.metadata, json, pkgutil, sys
+own = {module.name for module in pkgutil.iter_modules()} - set(sys.stdlib_module_names)
+print(json.dumps([[d.name for d in importlib.metadata.distributions()], sorted(own)]))
+"""
+    installed, importable = environment.run("-c", code, cwd=cwd)
+    return set(map(canonicalize_name, installed)), set(importable)
+
+
+@pytest.mark.slow
+def test_bare_environment_holds_nothing_else(bare, tmp_path):
+    """What the next tests find can only come from the wheel and from what torch, safetensors, platformdirs need."""
+    installed, importable = contents(bare, tmp_path)
+
+    assert installed == {"d2lcompute", *closure(NEEDED)}
+    assert {"torch", "safetensors", "platformdirs", "d2lcompute"} <= importable
+    assert {"matplotlib", "numpy", "IPython", "nbformat", "pytest", "pip", "yaml", "tests"}.isdisjoint(importable)
+
+
+@pytest.mark.slow
+def test_contents_sees_what_else_is_there(with_kernel, tmp_path):
+    """In an environment with more in it, the same look finds more, and still not what is only here."""
+    installed, importable = contents(with_kernel, tmp_path)
+
+    assert {"matplotlib", "ipykernel"} <= installed & importable
+    assert {"pytest", "nbformat"}.isdisjoint(importable)
+
+
+def test_link_or_copy_copies_where_links_are_refused(tmp_path, monkeypatch):
+    """Where the system refuses links, files and folders are copied."""
+
+    def refuse(*args, **kwargs):
+        raise OSError("a required privilege is not held")
+
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "module.py").write_text("x = 1", encoding="utf-8")
+    monkeypatch.setattr(os, "symlink", refuse)
+
+    link_or_copy(tmp_path / "package", tmp_path / "copy")
+    link_or_copy(tmp_path / "package" / "module.py", tmp_path / "module.py")
+
+    assert (tmp_path / "copy" / "module.py").read_text(encoding="utf-8") == "x = 1"
+    assert (tmp_path / "module.py").read_text(encoding="utf-8") == "x = 1"
+
+
+@pytest.mark.slow
+def test_every_public_name_imports_from_the_bare_wheel(bare, tmp_path):
+    """Each public name comes from the installed wheel, exercises too; warnings would be errors."""
+    code = """
+import json, d2lcompute, d2lcompute.exercises
+for name in d2lcompute.__all__:
+    exec(f"from d2lcompute import {name}")
+print(json.dumps([d2lcompute.__file__, [name for name in d2lcompute.__all__ if name in globals()]]))
+"""
+    file, names = bare.run("-c", code, cwd=tmp_path)
+
+    assert Path(file).is_relative_to(bare.site)
+    assert names == d2lcompute.__all__
+
+
+@pytest.mark.slow
+def test_figures_say_what_to_install_in_the_bare_environment(bare, tmp_path):
+    """Without matplotlib the figures raise an ImportError that names the extra."""
+    code = """
+import json
+try:
+    import d2lcompute.figures
+except ImportError as error:
+    print(json.dumps([type(error).__name__, str(error)]))
+"""
+    kind, message = bare.run("-c", code, cwd=tmp_path)
+
+    assert kind == "ImportError"
+    assert "matplotlib" in message
+    assert 'pip install "d2lcompute[notebooks]"' in message
+
+
+@pytest.mark.slow
+def test_doctor_runs_in_the_bare_environment(bare, tmp_path):
+    """The doctor finds the wheel and torch in order, and warns of each optional package."""
+    findings = {finding["name"]: finding for finding in bare.run("-m", "d2lcompute", "--json", cwd=tmp_path)}
+
+    assert findings["d2lcompute"]["status"] == "OK"
+    assert findings["torch"]["status"] in ("OK", "WARN")
+    assert {findings[name]["status"] for name in ("numpy", "matplotlib", "Jupyter", "kernel", "torchao")} == {"WARN"}
+    assert "FAIL" not in {finding["status"] for finding in findings.values()}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Proactor event loop:RuntimeWarning")  # zmq on Windows, which works all the same
+def test_notebook_in_a_folder_elsewhere_imports_every_public_name(with_kernel, tmp_path, monkeypatch):
+    """A learner's own notebook, far from the repository, has all helpers and the figures from the wheel."""
+    kernel = tmp_path / "jupyter" / "kernels" / "wheel"
+    kernel.mkdir(parents=True)
+    command = [str(with_kernel.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": command, "display_name": "wheel", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    for name, folder in {"JUPYTER_PATH": "jupyter", "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython"}.items():
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    cells = [
+        "import json, sys, d2lcompute",
+        "from d2lcompute import *\nfrom d2lcompute.exercises import check\nfrom d2lcompute.figures import draw_blocks",
+        "print(json.dumps([sys.prefix, d2lcompute.__file__, [name in globals() for name in d2lcompute.__all__]]))",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    resources = {"metadata": {"path": str(elsewhere)}}
+    NotebookClient(
+        notebook, kernel_name="wheel", timeout=120, resources=resources, shutdown_kernel="immediate"
+    ).execute()
+
+    (output,) = notebook.cells[-1].outputs
+    prefix, file, imported = json.loads(output.text)
+    assert Path(prefix).resolve() == with_kernel.folder.resolve()
+    assert Path(file).is_relative_to(with_kernel.site)
+    assert imported == [True] * len(d2lcompute.__all__)
+
+
+# ---- versions, extras and commands: files that must agree
+
+
+def pins(text):
+    """Return the pinned versions of a constraints file: canonical name → version.
+
+    Raises:
+        ValueError: if a line is no exact pin, or a package is pinned twice.
+    """
+    found = {}
+    for line in text.splitlines():
+        if line.strip() and not line.startswith("#"):
+            requirement = Requirement(line.split(" #")[0])
+            (pin, *more) = requirement.specifier or [None]
+            if pin is None or more or pin.operator != "==" or "*" in pin.version:
+                raise ValueError(f"constraints.txt: {line!r} is not of the form name==version")
+            if canonicalize_name(requirement.name) in found:
+                raise ValueError(f"constraints.txt: {requirement.name} is pinned twice")
+            found[canonicalize_name(requirement.name)] = pin.version
+    return found
+
+
+def problems_of_pins(lines, pinned):
+    """Return a sentence for each requirement that is not pinned, or pinned outside its own range."""
+    told = []
+    for requirement in map(Requirement, lines):
+        version = pinned.get(canonicalize_name(requirement.name))
+        if version is None:
+            told.append(f"constraints.txt does not pin {requirement.name}")
+        elif not requirement.specifier.contains(version, prereleases=True):
+            told.append(f"constraints.txt pins {requirement.name}=={version}, which is not {requirement.specifier}")
+    return told
+
+
+def problems_of_environment(environment, install, pythons):
+    """Return what keeps a conda environment from being the same as that of ``make``.
+
+    Args:
+        environment: the content of environment.yml.
+        install: the arguments with which ``make`` calls pip, a list of words.
+        pythons: the oldest and the newest supported Python.
+    """
+    conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    (installed,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    oldest, newest = map(Version, pythons)
+    wanted = f"python >={oldest},<{newest.major}.{newest.minor + 1}"
+    told = [] if environment["name"] == PROJECT["name"] else [f"environment.yml is called {environment['name']}"]
+    if sorted(conda) != ["pip", wanted]:
+        told.append(f"environment.yml asks conda for {sorted(conda)} instead of {['pip', wanted]}")
+    if " ".join(installed).split() != install:
+        told.append(f"environment.yml has pip install {installed}, make has {install}")
+    if any("/" in channel for channel in environment["channels"]):
+        told.append(f"environment.yml names the address of a channel: {environment['channels']}")
+    return told
+
+
+def pip_arguments(text):
+    """Return the words after ``pip install`` of the command that installs this folder, without options of comfort."""
+    (line,) = [line for line in text.splitlines() if "pip install" in line and " -e " in line]
+    words = line.split("pip install", 1)[1].replace("'", "").replace('"', "").split()
+    return [word for word in words if word not in ("--quiet", "--no-build-isolation")]
+
+
+def pytest_arguments(text):
+    """Return the words after ``-m pytest``, with the number of workers as ``make`` sets it by default."""
+    (line,) = [line for line in text.splitlines() if "-m pytest" in line]
+    return line.split("-m pytest", 1)[1].replace("$(JOBS)", "2").split()
+
+
+def makefile():
+    """Return the text of the Makefile."""
+    return (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def workflow():
+    """Return the content of the workflow."""
+    return yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))
+
+
+def pythons(content):
+    """Return the versions of Python of each job of a workflow."""
+    return {name: job["strategy"]["matrix"]["python"] for name, job in content["jobs"].items()}
+
+
+def test_constraints_pin_every_requirement_within_its_range():
+    """Each requirement of pyproject.toml is pinned exactly, by a version that its own range admits."""
+    pinned = pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+
+    assert problems_of_pins(requirements(), pinned) == []
+
+
+def test_constraints_pin_what_the_requirements_need_in_turn():
+    """Nothing that the course runs on is left to chance, but for a GPU build's own libraries and single systems'."""
+    pinned = pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+
+    needed = set(closure(Requirement(line).name for line in requirements()))
+    brought_by_torch = {name for name in needed if re.match(r"nvidia|cuda|triton|pytorch-triton|intel|tcmlib", name)}
+    assert needed - brought_by_torch - ON_ONE_SYSTEM <= pinned.keys()
+    assert {"torch", "jinja2", "pyzmq"} <= needed
+
+
+def test_problems_of_pins_sees_a_missing_and_a_wrong_pin():
+    """A requirement without a pin, and a pin that its range excludes, are both named."""
+    lines = ["torch>=2.6", "numpy>=2.0", "PyYAML>=6"]
+
+    assert problems_of_pins(lines, {"torch": "2.5.1", "pyyaml": "6.0.3"}) == [
+        "constraints.txt pins torch==2.5.1, which is not >=2.6",
+        "constraints.txt does not pin numpy",
+    ]
+
+
+@pytest.mark.parametrize("line", ["numpy>=2.0", "numpy", "numpy==2.*", "numpy==2.4,<3"])
+def test_pins_refuses_what_is_no_exact_version(line):
+    """A range, a bare name or a wildcard is no pin."""
+    with pytest.raises(ValueError, match="is not of the form name==version"):
+        pins(f"# a comment\n\ntorch==2.13.0\n{line}\n")
+
+
+def test_pins_refuses_two_versions_of_one_package():
+    """The same package under two spellings is noticed."""
+    with pytest.raises(ValueError, match="Foo_Bar is pinned twice"):
+        pins("foo-bar==1.0  # why\nFoo_Bar==2.0\n")
+
+
+def test_environment_for_conda_is_that_of_make():
+    """Conda gets the same versions and extras as make, and the Pythons that the workflow tries."""
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    (tried,) = set(map(tuple, pythons(workflow()).values()))
+
+    assert problems_of_environment(environment, pip_arguments(makefile()), tried) == []
+
+
+def test_problems_of_environment_sees_each_difference():
+    """Another name, Python, extra, and a channel's address are noticed, each in a sentence."""
+    environment = {
+        "name": "other",
+        "channels": ["https://example.org/channel"],
+        "dependencies": ["python >=3.10", "pip", {"pip": ["-c constraints.txt", "-e .[dev]"]}],
+    }
+
+    told = problems_of_environment(environment, ["-c", "constraints.txt", "-e", ".[dev,beyond]"], ("3.11", "3.14"))
+
+    assert told == [
+        "environment.yml is called other",
+        "environment.yml asks conda for ['pip', 'python >=3.10'] instead of ['pip', 'python >=3.11,<3.15']",
+        "environment.yml has pip install ['-c constraints.txt', '-e .[dev]'], "
+        "make has ['-c', 'constraints.txt', '-e', '.[dev,beyond]']",
+        "environment.yml names the address of a channel: ['https://example.org/channel']",
+    ]
+
+
+def test_arguments_are_read_from_commands_as_they_stand():
+    """The comparison with make sees another file, extra, option or folder; comfort and quotes make no difference."""
+    quiet = "\t$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,beyond]'"
+    other = 'python -m pip install torch\n.venv\\Scripts\\python -m pip install -c other.txt -e ".[dev]"'
+
+    assert pip_arguments(quiet) == ["-c", "constraints.txt", "-e", ".[dev,beyond]"]
+    assert pip_arguments(other) == ["-c", "other.txt", "-e", ".[dev]"]
+    assert pytest_arguments("\tX=1 $(BIN)/python -m pytest -n $(JOBS) tests") == ["-n", "2", "tests"]
+    assert pytest_arguments("python -m pytest tests notebooks") == ["tests", "notebooks"]
+
+
+# ---- the workflow
+
+
+def check_schema(path):
+    """Compare a workflow with the schema that check-jsonschema ships; return the exit status and what it printed."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def problems_of_workflow(content):
+    """Return a sentence for each habit that a workflow lacks: least permissions, a time limit, no credentials kept."""
+    told = []
+    if content.get("permissions") != {"contents": "read"}:
+        told.append("permissions are not contents: read alone")
+    if not content.get("concurrency", {}).get("cancel-in-progress"):
+        told.append("an outdated run is not cancelled")
+    for name, job in content["jobs"].items():
+        if "permissions" in job:
+            told.append(f"{name}: asks for permissions of its own")
+        if not 0 < job.get("timeout-minutes", 0) <= 60:
+            told.append(f"{name}: has no time limit")
+        for step in job["steps"]:
+            options = step.get("with", {})
+            if step.get("uses", "").startswith("actions/checkout") and options.get("persist-credentials") is not False:
+                told.append(f"{name}: leaves credentials in the clone")
+            if step.get("uses", "").startswith("actions/setup-python") and options.get("cache") != "pip":
+                told.append(f"{name}: downloads everything each time")
+    return told
+
+
+def commands(job):
+    """Return the commands of a job, one line each."""
+    return "\n".join(step["run"] for step in job["steps"] if "run" in step)
+
+
+def test_workflow_fits_the_schema():
+    """GitHub would accept the workflow."""
+    assert check_schema(WORKFLOW) == (0, "ok -- validation done\n")
+
+
+def test_check_schema_refuses_a_broken_workflow(tmp_path):
+    """A job without a machine is refused."""
+    broken = workflow()
+    del broken["jobs"]["make"]["runs-on"]
+    (tmp_path / "ci.yml").write_text(yaml.safe_dump(broken), encoding="utf-8")
+
+    status, said = check_schema(tmp_path / "ci.yml")
+
+    assert status == 1
+    assert "$.jobs.make" in said
+
+
+def test_workflow_keeps_good_habits():
+    """Least permissions, one run at a time, time limits, a cache, no credentials kept."""
+    assert problems_of_workflow(workflow()) == []
+
+
+def test_problems_of_workflow_sees_each_bad_habit():
+    """Each habit that is missing is named."""
+    steps = [{"uses": "actions/checkout@v6"}, {"uses": "actions/setup-python@v6", "with": {"cache": "poetry"}}]
+    content = {
+        "permissions": "write-all",
+        "jobs": {"a": {"permissions": {"contents": "write"}, "steps": steps, "timeout-minutes": 360}},
+    }
+
+    assert problems_of_workflow(content) == [
+        "permissions are not contents: read alone",
+        "an outdated run is not cancelled",
+        "a: asks for permissions of its own",
+        "a: has no time limit",
+        "a: leaves credentials in the clone",
+        "a: downloads everything each time",
+    ]
+
+
+def test_workflow_tries_the_oldest_and_a_newer_python_on_three_systems():
+    """Linux, macOS and Windows, each with the oldest Python of pyproject.toml and with a newer one."""
+    jobs = workflow()["jobs"]
+    systems = [*jobs["make"]["strategy"]["matrix"]["os"], jobs["pip"]["runs-on"]]
+
+    assert systems == ["ubuntu-latest", "macos-latest", "windows-latest"]
+    for oldest, newest in pythons(workflow()).values():
+        assert oldest == PROJECT["requires-python"].removeprefix(">=")
+        assert Version(oldest) < Version(newest)
+
+
+def test_workflow_runs_make_where_there_is_make():
+    """On Linux and macOS the workflow runs what README tells everyone to run."""
+    assert commands(workflow()["jobs"]["make"]) == "make test"
+
+
+def test_workflow_runs_the_commands_of_make_on_windows():
+    """Without make the same is installed and the same is run, in words that no POSIX shell is needed for."""
+    text = commands(workflow()["jobs"]["pip"])
+
+    assert pip_arguments(text) == pip_arguments(makefile())
+    assert pytest_arguments(text) == pytest_arguments(makefile())
+    assert re.findall(r"-m (ruff .+|mypy)$", text, re.M) == ["ruff check", "ruff format --check", "mypy"]
+    assert re.search(r"make|\bbin/|&&|\$|export|source", text) is None
+    assert re.search(r"^\tD2LCOMPUTE_DEVICE=cpu OMP_NUM_THREADS=1 ", makefile(), re.M)
+    assert workflow()["jobs"]["pip"]["env"] == {"D2LCOMPUTE_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
