@@ -1,0 +1,199 @@
+"""Containers: how a checkpoint gets onto the disk whole, and how it is read back without trust."""
+
+import contextlib
+import io
+import os
+import pickle
+import re
+import secrets
+import stat
+import textwrap
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_model
+from torch import nn
+
+__all__ = ["CheckpointError", "read_archive", "read_tensors", "write_archive", "write_tensors"]
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be saved or loaded: which file, what was expected, what was found, what to do."""
+
+
+def write_archive(path: Path, content: dict[str, Any], *, durable: bool) -> None:
+    """Write what :func:`read_archive` can read: as ``torch.save`` does, but with checksums, and no value it refuses."""
+    try:
+        for key, value in content.items():
+            _check_loadable(path, key, value)
+    except RecursionError as error:
+        raise CheckpointError(f"{path}: {key}: is nested too deeply, or holds itself; make it flat") from error
+    with contextlib.ExitStack() as after:
+        after.callback(torch.serialization.set_crc32_options, torch.serialization.get_crc32_options())
+        torch.serialization.set_crc32_options(True)  # also where somebody has switched them off
+        temporary = after.enter_context(_replacing(path, durable=durable))
+        # An open file, since a path would put the temporary name into the archive.
+        torch.save(content, after.enter_context(open(temporary, "wb")))
+
+
+def write_tensors(path: Path, model: nn.Module, *, durable: bool) -> None:
+    """Write a model's tensors in the safetensors format, each tied one once."""
+    with _replacing(path, durable=durable) as temporary:
+        save_model(model, str(temporary))
+
+
+def read_archive(path: Path, *, map_location: Any, verify: bool) -> Any:
+    """Read what :func:`write_archive` wrote, without running anything that the file may hold.
+
+    Tensors on the CPU are views of the file, except on Windows: copy what is to stay.
+    """
+    _check_file(path)
+    try:
+        _check_archive(path, verify=verify)
+        # Windows would refuse to replace the file for as long as anything, such as an old traceback, keeps the map.
+        return torch.load(path, map_location=map_location, weights_only=True, mmap=os.name != "nt")
+    except CheckpointError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(_refusal(path, error)) from error
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: expected a file of save_checkpoint, found one that is damaged or something else "
+            f"({_reason(error)}); check the path, or load an older one"
+        ) from error
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read a file in the safetensors format; tied tensors, which it stores once, get all their names back."""
+    _check_file(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+            twins = file.metadata() or {}
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: expected a safetensors file, found one that is damaged or something else ({_reason(error)}); "
+            "check the path, or load an older one"
+        ) from error
+    return tensors | {name: tensors[twin] for name, twin in twins.items() if twin in tensors and name not in tensors}
+
+
+def _check_loadable(path: Path, label: str, value: Any) -> None:
+    """Refuse a value that ``torch.load`` would refuse, naming the innermost key that leads to it."""
+    if value is None or type(value) in (bool, float, str) or (type(value) is int and value.bit_length() < 64):
+        return
+    if type(value) in (torch.Tensor, nn.Parameter) and not vars(value):
+        return
+    is_dict = type(value) in (dict, OrderedDict) and all(type(key) in (int, str) for key in value)
+    if is_dict or type(value) in (list, tuple):
+        for key, item in value.items() if is_dict else enumerate(value):
+            _check_loadable(path, f"{label}[{key!r}]", item)
+        return
+    try:
+        torch.save(value, buffer := io.BytesIO())
+        buffer.seek(0)
+        torch.load(buffer, weights_only=True)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: {label}: expected tensors, numbers, strings, None, or lists, tuples, sets and dicts of them, "
+            f"found a value of type {type(value).__name__}, which torch.load refuses; convert it. Nothing was written"
+        ) from error
+
+
+@contextlib.contextmanager
+def _replacing(path: Path, *, durable: bool) -> Iterator[Path]:
+    """Lend a temporary file that takes the place of ``path`` when the block ends and vanishes when it fails."""
+    target = Path(os.path.realpath(path))  # behind a link it is the file that changes, not the link
+    _check_writable(path)
+    temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.touch(exist_ok=False)
+        mode = stat.S_IMODE((target if target.exists() else temporary).stat().st_mode)
+        yield temporary
+        if durable:
+            _flush(temporary, os.O_RDWR)
+        temporary.chmod(mode)
+        os.replace(temporary, target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if not isinstance(error, Exception):
+            raise
+        raise CheckpointError(
+            f"{path}: could not be written ({_reason(error)}); what was there before is unchanged. Check the space "
+            "left, or choose another path; a name that ends in .pt takes every kind of tensor"
+        ) from error
+    if durable:
+        with contextlib.suppress(OSError):  # Windows and some network drives cannot flush a folder
+            _flush(target.parent, os.O_RDONLY)
+
+
+def _flush(path: Path, flags: int) -> None:
+    """Wait until a file or a folder is on the disk, not only in the system's memory."""
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_path(path: Path) -> None:
+    """Refuse a folder, and a file in a folder that is not there."""
+    if path.is_dir():
+        raise CheckpointError(f"{path}: is a folder; give the path of a file in it, such as {path / 'checkpoint.pt'}")
+    if not path.parent.is_dir():
+        make = f"Path({str(path.parent)!r}).mkdir(parents=True)"
+        raise CheckpointError(f"{path}: there is no folder {path.parent}; check the path, or create it: {make}")
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a place where a checkpoint cannot be put, before anything is written."""
+    _check_path(path)
+    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+        raise CheckpointError(f"{path}: is protected from writing, or no ordinary file; choose another path")
+
+
+def _check_file(path: Path) -> None:
+    """Refuse a path at which there is no file."""
+    _check_path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such file in the folder; check its name")
+
+
+def _check_archive(path: Path, *, verify: bool) -> None:
+    """Refuse what is no whole archive, and a record that differs from its checksum, which torch does not look at."""
+    with open(path, "rb") as file:
+        start = file.read(4)
+    if not start:
+        raise CheckpointError(f"{path}: is empty (0 bytes); load an older one")
+    if start != b"PK\3\4":
+        raise CheckpointError(f"{path}: is no checkpoint: expected a zip archive, found {start!r}; check the path")
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(f"{path}: is cut short: its end is missing; load an older one")
+    if verify:
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise CheckpointError(f"{path}: is damaged: {damaged} has another checksum; load an older one")
+
+
+def _refusal(path: Path, error: pickle.UnpicklingError) -> str:
+    """Say why ``torch.load`` refused a file; its own message explains how to run what is in it."""
+    if code := re.search(r"GLOBAL (\S+)", str(error)):
+        return (
+            f"{path}: expected tensors and plain values, found {code[1]}, and loading that can run any code. Nothing "
+            "was run. If you saved a whole model, save it again with save_checkpoint; if it is not yours, delete it"
+        )
+    return f"{path}: holds values that cannot be decoded safely. Nothing was run; load an older one"
+
+
+def _reason(error: BaseException) -> str:
+    """Return the beginning of an error, or of the system's error behind it."""
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, OSError):
+        cause = cause.__context__
+    return textwrap.shorten(f"{type(cause or error).__name__}: {cause or error}", 120, placeholder=" ...")
