@@ -1,5 +1,6 @@
 """Boxes: how a net's outline is drawn, and what all figures share. No other module imports matplotlib."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -9,7 +10,7 @@ from d2lcompute._outline import Block, outline
 try:
     import matplotlib.pyplot as plt
 except ModuleNotFoundError as error:
-    raise ImportError(f'figures need {error.name}, which is missing: pip install "d2lcompute[notebooks]"') from error
+    raise ImportError(f'figures need matplotlib ({error}): pip install "d2lcompute[notebooks]"') from error
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties
@@ -22,7 +23,7 @@ __all__ = ["PALETTE", "PLAIN", "draw_blocks", "ink_on", "new_axes", "text_width_
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
 PLAIN, _BOLD, _SMALL = (FontProperties(size=s, weight=w) for s, w in ((10, "normal"), (10, "bold"), (8, "normal")))
-_INK, _FAINT = "#1B2733", "#52606D"
+_INK, _FAINT, _SEPARATOR = "#1B2733", "#52606D", "  ·  "
 _GREYS = ("#F7F8FA", "#EDF0F3", "#E3E7EC", "#D9DEE5")  # containers, the deeper the darker
 # Inches at full size; in a small Axes everything is scaled alike.
 _PAD, _GAP, _HEADER, _LINE, _BADGE, _SPACE, _MARGIN = 0.1, 0.07, 0.3, 0.165, 0.24, 0.08, 0.04
@@ -121,13 +122,13 @@ def _header(ax: Axes, box: _Placed, colours: list[str], scale: float) -> list[Te
     """Write the first line of a box: on the right the count, on the left its marks, its name and its class."""
     block, left, right, y = box.block, box.x + _PAD, box.x + box.width - _PAD, box.y + _HEADER / 2
     noun = "" if box.depth or block.count == "lazy" else " parameter" if block.count == "1" else " parameters"
-    count = _cut(block.count + noun, PLAIN, (right - left) / 2)
+    count = _cut(block.count + noun, PLAIN, 0.65 * (right - left))
     texts = [_write(ax, count, PLAIN, scale, (right, y), ha="right", color=_INK if block.stateful else _FAINT)]
-    for mark, colour in list(zip(block.marks, colours, strict=True))[: int((right - left) / 2 / _BADGE)]:
+    room = right - left - text_width_inches(count, PLAIN) - 2 * _SPACE
+    for mark, colour in list(zip(block.marks, colours, strict=True))[: int(0.7 * room / _BADGE)]:
         badge = {"boxstyle": "circle,pad=0.2", "fc": colour, "ec": "none"}
         texts.append(_write(ax, mark, _SMALL, scale, (left + 0.08, y), ha="center", color=ink_on(colour), bbox=badge))
-        left += _BADGE
-    room = right - left - text_width_inches(count, PLAIN) - 2 * _SPACE
+        left, room = left + _BADGE, room - _BADGE
     kind = _cut(block.kind, _BOLD, max(room / 2, room - text_width_inches(block.name, PLAIN) - _SPACE))
     name = _cut(block.name, PLAIN, room - text_width_inches(kind, _BOLD) - _SPACE)
     before = _write(ax, name, PLAIN, scale, (left, y), color=_FAINT)
@@ -140,7 +141,8 @@ def _write(ax: Axes, text: str, font: FontProperties, scale: float, xy: tuple[fl
     sized = font.copy()
     sized.set_size(font.get_size_in_points() * scale)
     plain: dict[str, Any] = {"fontproperties": sized, "va": "center_baseline", "parse_math": False, "usetex": False}
-    return ax.annotate(text, xy, **{"xytext": (0, 0), "textcoords": "offset points"} | plain | look)
+    place = {"xytext": (0, 0), "textcoords": "offset points", "annotation_clip": False}
+    return ax.annotate(text, xy, **plain | place | look)
 
 
 def _face_and_edge(box: _Placed, colours: list[str]) -> tuple[Any, Any]:
@@ -157,23 +159,21 @@ def _full_width(block: Block) -> float:
     """Return the width in inches at which no text of a box, or of those inside it, has to be cut."""
     texts = ((block.name, PLAIN), (block.kind, _BOLD), (f"{block.count} parameters", PLAIN))
     header = sum(text_width_inches(*text) for text in texts) + 3 * _SPACE + len(block.marks) * _BADGE
-    details = min(4.5, text_width_inches("  ·  ".join(block.details), _SMALL))
+    details = min(4.5, text_width_inches(_SEPARATOR.join(block.details), _SMALL))
     return 2 * _PAD + max([header, details, *map(_full_width, block.inside)])
 
 
 def _wrapped(items: list[str], room: float) -> list[str]:
-    """Arrange items in three lines at most; the last says how many more there are."""
-    lines: list[str] = []
-    for i, item in enumerate(items):
-        joined = f"{lines[-1]}  ·  {item}" if lines else item
-        if lines and text_width_inches(joined, _SMALL) <= room:
-            lines[-1] = joined
-        elif len(lines) < 3:
-            lines.append(item)
+    """Arrange items in three lines at most; where they do not fit, the third says how many more there are."""
+    lines: list[list[str]] = []
+    for item in items:
+        if lines and text_width_inches(_SEPARATOR.join([*lines[-1], item]), _SMALL) <= room:
+            lines[-1].append(item)
         else:
-            lines[-1] = f"… {len(items) - i} more"
-            break
-    return [_cut(line, _SMALL, room) for line in lines]
+            lines.append([item])
+    if len(lines) > 3:
+        lines[2:] = [[f"… {sum(map(len, lines[2:]))} more"]]
+    return [_cut(_SEPARATOR.join(line), _SMALL, room) for line in lines]
 
 
 def _cut(text: str, font: FontProperties, room: float) -> str:
@@ -182,6 +182,7 @@ def _cut(text: str, font: FontProperties, room: float) -> str:
     return next((cut for cut in (text, *cuts) if text_width_inches(cut, font) <= room), "")
 
 
+@lru_cache(maxsize=10_000)
 def text_width_inches(text: str, font: FontProperties) -> float:
     """Return the width of a text, with room for letters that come out up to a seventh wider on few pixels."""
     return 1.15 * float(text_to_path.get_text_width_height_descent(text, font, False)[0]) / 72

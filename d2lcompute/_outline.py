@@ -14,7 +14,7 @@ from d2lcompute.parameters import tied_groups
 __all__ = ["Block", "outline"]
 
 _MAX_BLOCKS = 32  # more boxes than these are no longer read, so repeated and deep ones are folded
-_MAX_CHILDREN = 12
+_MAX_CHILDREN, _MAX_DEPTH = 12, 12
 
 
 @dataclass(eq=False)
@@ -75,7 +75,7 @@ def outline(net: nn.Module, *, max_depth: int | None = None) -> Block:
     if max_depth is not None and max_depth < 0:
         raise ValueError(f"max_depth must be 0 (the net's own box alone) or more; got {max_depth}")
     deepest = max(path.count(".") + 1 for path, _ in net.named_modules(remove_duplicate=False))
-    depth = deepest if max_depth is None else min(max_depth, deepest)
+    depth = min(deepest, _MAX_DEPTH if max_depth is None else max_depth)
     outliner = _Outliner(net, depth, fold=False)
     while len(outliner.root.walk()) > _MAX_BLOCKS and not (outliner.fold and depth == 1):
         depth -= outliner.fold

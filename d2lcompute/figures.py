@@ -81,8 +81,8 @@ def plot_lines(
     places = None if x is None else _tensor(x)
     for label, values in curves.items():
         if values.dim() != 1 or (places is not None and values.shape != places.shape):
-            expected = "one dimension" if places is None else f"one value for each of x's {tuple(places.shape)}"
-            raise ValueError(f"lines[{label!r}] must have {expected}; got shape {tuple(values.shape)}")
+            expected = "have one dimension" if places is None else f"have the shape of x, {tuple(places.shape)}"
+            raise ValueError(f"lines[{label!r}] must {expected}; got shape {tuple(values.shape)}")
         if logy and (bad := int((values <= 0).sum())):
             raise ValueError(f"lines[{label!r}] must be above 0 for logy=True; {bad} of {len(values)} values are not")
     ax = ax or new_axes(6.4, 3.6, layout="constrained")
