@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import random
 import signal
 import subprocess
@@ -148,8 +149,8 @@ def test_check_stub_error_of_a_user_is_not_attempted():
     assert examine(EXERCISE, stub).status == "not attempted"
 
 
-def test_check_torch_not_implemented_error_is_a_mistake():
-    """NotImplementedError is a mistake if PyTorch raises it: a misspelt forward, an operation without a kernel."""
+def test_check_not_implemented_error_of_a_library_is_a_mistake():
+    """NotImplementedError is a mistake if a library raises it: a misspelt forward, an operation without a kernel."""
 
     class Misspelt(nn.Module):
         def foward(self, X):
@@ -157,8 +158,9 @@ def test_check_torch_not_implemented_error_is_a_mistake():
 
     no_forward = examine(EXERCISE, lambda X: Misspelt()(X))
     no_kernel = examine(EXERCISE, lambda X: X.to("meta").to("cpu"))
+    standard_library = examine(EXERCISE, lambda X: logging.Handler().emit(X))
 
-    assert no_forward.status == no_kernel.status == "failed"
+    assert no_forward.status == no_kernel.status == standard_library.status == "failed"
     assert 'missing the required "forward" function' in no_forward.message
     assert "Cannot copy out of meta tensor" in no_kernel.message
 
@@ -236,9 +238,10 @@ def test_check_hides_warnings():
 
 
 def test_check_works_in_any_state_of_the_session():
-    """A session with another dtype, without gradients or in inference mode changes no verdict, and stays as it is."""
+    """A session with another dtype or device, or without gradients, changes no verdict and stays as it is."""
     exercise = find("parallel_block")
     torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
     try:
         with torch.no_grad():
             without_gradients = examine(exercise, exercise.solution)
@@ -247,8 +250,10 @@ def test_check_works_in_any_state_of_the_session():
             in_inference_mode = examine(exercise, exercise.solution)
             assert torch.is_inference_mode_enabled()
         assert torch.get_default_dtype() == torch.float64
+        assert torch.get_default_device() == torch.device("meta")
     finally:
         torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
 
     assert without_gradients
     assert in_inference_mode

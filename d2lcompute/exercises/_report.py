@@ -16,8 +16,9 @@ from d2lcompute.exercises._trial import Counterexample
 
 __all__ = ["CheckResult", "Failure", "is_stub_error", "not_attempted", "passed", "report"]
 
-_TORCH = str(Path(torch.__file__).parent)
-_LIBRARIES = (str(Path(torch.__file__).parents[1]), str(Path(os.__file__).parent), str(Path(__file__).parent))
+_LIBRARIES = tuple(
+    f"{folder}{os.sep}" for folder in (Path(torch.__file__).parents[1], Path(os.__file__).parent, Path(__file__).parent)
+)
 _LABEL_WIDTH = 10
 _TEXT_WIDTH = 100
 
@@ -95,7 +96,8 @@ def report(name: str, failure: Failure, printed: str) -> CheckResult:
 def is_stub_error(error: BaseException) -> bool:
     """Tell whether an exception comes from ``raise NotImplementedError`` in the learner's own code.
 
-    PyTorch raises NotImplementedError too, for an operation that a device lacks and for a module without ``forward``.
+    Libraries raise NotImplementedError too: PyTorch for an operation that a device lacks and for a module without
+    ``forward``, a notebook for ``input`` when it runs unattended.
     """
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
@@ -104,7 +106,7 @@ def is_stub_error(error: BaseException) -> bool:
         return False
     code = last.tb_frame.f_code
     by_statement = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
-    return by_statement and not code.co_filename.startswith(_TORCH)
+    return by_statement and not code.co_filename.startswith(_LIBRARIES)
 
 
 def _line(label: str, text: str) -> list[str]:

@@ -125,7 +125,8 @@ _SETTINGS = (
         torch.use_deterministic_algorithms,
         False,
     ),
-    _Setting("the number of threads", torch.get_num_threads, torch.set_num_threads),
+    # One thread: for tensors this small a second one costs more than it gives, most of all on a busy machine.
+    _Setting("the number of threads", torch.get_num_threads, torch.set_num_threads, 1),
     _Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
     _Setting("the working directory", _working_directory, _set_working_directory),
 )
