@@ -1,20 +1,35 @@
 """Helpers for the chapter "deep learning computation" of *Dive into Deep Learning*, for one's own notebooks."""
 
-from .blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
-from .devices import cpu, gpu, num_gpus, synchronize, try_all_gpus, try_gpu
-from .initializers import init_42, init_constant, init_normal, init_xavier, my_init
-from .layers import CenteredLayer, MyLinear
-from .parameters import count_parameters, parameter_table, tied_groups
-from .timing import Measurement, Timer, benchmark
+import sys
+
+try:
+    from .blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
+    from .checkpoints import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
+    from .devices import cpu, gpu, num_gpus, synchronize, try_all_gpus, try_gpu
+    from .initializers import init_42, init_constant, init_normal, init_xavier, my_init
+    from .layers import CenteredLayer, MyLinear
+    from .parameters import ParameterRow, ParameterTable, count_parameters, parameter_table, tied_groups
+    from .pretend import pretend_gpus, record_transfers
+    from .timing import Measurement, Timer, benchmark
+except Exception as error:
+    if sys.argv[:1] != ["-m"]:  # while Python looks for `-m d2lcompute`: its doctor must speak where torch does not
+        raise ImportError(
+            f"d2lcompute cannot be imported here ({type(error).__name__}: {error}); "
+            "`python -m d2lcompute` says what is missing and how to mend it"
+        ) from error
 
 __all__ = [
     "MLP",
     "CenteredLayer",
+    "Checkpoint",
+    "CheckpointError",
     "FixedHiddenMLP",
     "Measurement",
     "MyLinear",
     "MySequential",
     "NestMLP",
+    "ParameterRow",
+    "ParameterTable",
     "Timer",
     "benchmark",
     "count_parameters",
@@ -24,9 +39,13 @@ __all__ = [
     "init_constant",
     "init_normal",
     "init_xavier",
+    "load_checkpoint",
     "my_init",
     "num_gpus",
     "parameter_table",
+    "pretend_gpus",
+    "record_transfers",
+    "save_checkpoint",
     "synchronize",
     "tied_groups",
     "try_all_gpus",

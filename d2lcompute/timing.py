@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
-from torch.utils.benchmark import Timer as _RepeatingTimer
 
 from .devices import _clock, synchronize, try_gpu
 
@@ -162,12 +161,14 @@ def benchmark(
         )
     if not min_run_seconds > 0:
         raise ValueError(f"min_run_seconds must be more than 0; got {min_run_seconds!r}")
+    from torch.utils.benchmark import Timer as RepeatingTimer  # costs a tenth of a second at import
+
     where = try_gpu() if device is None else torch.device(device)
 
     def waiting_clock() -> float:
         synchronize(where)
         return _clock()
 
-    timer = _RepeatingTimer("fn(*args)", globals={"fn": fn, "args": args}, timer=waiting_clock)
+    timer = RepeatingTimer("fn(*args)", globals={"fn": fn, "args": args}, timer=waiting_clock)
     measured = timer.blocked_autorange(min_run_time=min_run_seconds)
     return Measurement(measured.median, measured.iqr, len(measured.times), measured.number_per_run, where)
