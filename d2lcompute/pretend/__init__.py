@@ -1,8 +1,31 @@
-"""Pretended devices: accelerators that are not there, with real numbers and a virtual clock."""
+"""Pretended devices: accelerators that are not there, with real numbers and a virtual clock.
 
-from .cards import A100, EPYC_7742, Card, Host
-from .clock import Event
-from .machine import Machine, pretend_gpus
-from .transfers import Transfers, record_transfers
+What is real: every value and every gradient, computed on the CPU and equal to a CPU run's, bit for bit; where PyTorch
+would put each tensor; what it refuses, in its own words; when the host has to wait, and what crosses the bus.
 
-__all__ = ["A100", "EPYC_7742", "Card", "Event", "Host", "Machine", "Transfers", "pretend_gpus", "record_transfers"]
+What is modelled: time. The host gives an order in a fixed time and goes on. Each device has one queue. An operation
+takes the larger of FLOPs over the card's peak and bytes over its bandwidth; FLOPs are those of
+:mod:`torch.utils.flop_counter`, bytes those of the tensors that go in and come out. A copy takes a latency and bytes
+over the bus, and holds the queues of both its ends. The host waits for its own copies (but for ``non_blocking=True``
+to or from pinned memory), for values that it reads, and in ``synchronize``. The figures are a named card's, and yours
+to change. A modelled time is no measurement: it is the same on every computer.
+
+What is not modelled: how well a kernel fits its card (small products reach a fraction of the peak), caches, streams,
+the allocator and its memory limit, and everything that the program does outside torch, which takes no time here.
+
+What is not covered raises: sparse tensors, ``torch.autocast("cuda")``, ``torch.cuda.Stream``, ``torch.cuda.Event``,
+CUDA graphs, memory statistics, ``torch.jit.trace``, ``data_ptr``-like exports. The devices share the CPU's random
+number generator. A storage (``X.untyped_storage()``) tells the truth: it is on the CPU.
+"""
+
+from .cards import A100 as A100
+from .cards import EPYC_7742 as EPYC_7742
+from .cards import Card as Card
+from .cards import Host as Host
+from .clock import Event as Event
+from .machine import Machine as Machine
+from .machine import pretend_gpus
+from .transfers import Transfers as Transfers
+from .transfers import record_transfers
+
+__all__ = ["pretend_gpus", "record_transfers"]

@@ -21,6 +21,7 @@ class Card:
         bus_bytes_per_second: how fast data reach it or leave it, in one direction.
         bus_latency_seconds: what any copy costs before its first byte arrives. On no data sheet: a round figure.
         capability: the CUDA compute capability.
+        multiprocessors: how many streaming multiprocessors it has.
 
     Example:
         >>> from dataclasses import replace
@@ -36,6 +37,7 @@ class Card:
     bus_bytes_per_second: float
     bus_latency_seconds: float = 10e-6
     capability: tuple[int, int] = (8, 0)
+    multiprocessors: int = 108
 
     def peak(self, dtype: torch.dtype | None) -> float:
         """Return the peak floating-point operations a second for a dtype."""

@@ -153,6 +153,7 @@ class Machine:
             stack.enter_context(installed())
             stack.enter_context(self.calls)
             stack.enter_context(Operations(self))
+            stack.callback(_restore_default_device, torch.get_default_device())
             devices._situation.machine = self
             self._blocks.append(stack.pop_all())
         return self
@@ -164,6 +165,12 @@ class Machine:
 
     def __repr__(self) -> str:
         return f"Machine({self.device_count} × {self.card.name} (pretended), {self.transfers})"
+
+
+def _restore_default_device(before: torch.device) -> None:
+    """Undo a ``torch.set_default_device`` of the block: its device is gone."""
+    if torch.get_default_device() != before:
+        torch.set_default_device(None if before == CPU else before)
 
 
 def _checked_count(n: int) -> int:

@@ -37,6 +37,7 @@ class Calls(TorchFunctionMode):
     def __init__(self, machine: "Machine") -> None:
         super().__init__()
         self.machine = machine
+        self._running: Callable[..., Any] | None = None
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -47,16 +48,27 @@ class Calls(TorchFunctionMode):
             return call.run()
         if (spelling := SPELLINGS.get(func)) is not None:
             return spelling(machine, call)
-        if (body := unguarded(func)) is not None:
+        if func is not self._running and (body := unguarded(func)) is not None:
+            return self._run_seen(body, call)
+        if call.kwargs.get("pin_memory"):
+            unpinned = {name: value for name, value in call.kwargs.items() if name != "pin_memory"}
             with self:
-                return body(*args, **call.kwargs)
+                return func(*args, **unpinned).pin_memory()
         if (target := named_device(machine, call)) is not None:
-            given = {name: value for name, value in call.kwargs.items() if name != "pin_memory"}
-            call = Call(func, args, given | {"device": CPU}, target)
+            call = Call(func, args, call.kwargs | {"device": CPU}, target)
         elif getattr(func, "__name__", "") in _MIXING:
             call = call._replace(args=_lift_scalars(machine, args))
         with machine.places.calling(call):
             return call.run()
+
+    def _run_seen(self, body: Callable[..., Any], call: Call) -> Any:
+        """Run a function that torch writes in Python, and see what it calls, but for itself under the same name."""
+        outer, self._running = self._running, call.func
+        try:
+            with self:
+                return body(*call.args, **call.kwargs)
+        finally:
+            self._running = outer
 
 
 class Operations(TorchDispatchMode):
@@ -69,6 +81,11 @@ class Operations(TorchDispatchMode):
     def __init__(self, machine: "Machine") -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.machine = machine
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Spare the first operation the seconds that importing the compiler takes."""
+        return False
 
     def __torch_dispatch__(
         self, func: OpOverload, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -86,11 +103,14 @@ class Operations(TorchDispatchMode):
 def _run(machine: "Machine", call: Call) -> Any:
     places, inputs = machine.places, call.tensors()
     device = places.device_for(call)
+    if device not in (None, CPU) and call.kwargs.get("generator") is not None:
+        raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
     before = {id(s): s for s in map(storage_of, inputs)}  # kept, so that a result's memory can be told from theirs
     out = call.run()
-    for result in tensors_in(out):
-        if id(storage_of(result)) not in before and operation(call.func).name != "set_":
-            places.put(result, device)
+    op = operation(call.func)
+    for i, result in enumerate(tensors_in(out)):
+        if id(storage_of(result)) not in before and op.name != "set_":
+            places.put(result, CPU if i in op.results_on_host else device)
     if device is not None:
         places.settle(inputs, device)
         machine.ledger.enter_operation(call, device, out)

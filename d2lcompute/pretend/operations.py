@@ -41,6 +41,14 @@ class Call(NamedTuple):
         return self.func(*self.args, **self.kwargs)
 
 
+# Lengths are read by the host.
+_ON_HOST = {
+    "_pack_padded_sequence": ("lengths",),
+    "_pack_padded_sequence_backward": ("batch_sizes",),
+}
+_RESULTS_ON_HOST = {"_pack_padded_sequence": (1,)}
+
+
 @dataclass(frozen=True)
 class Operation:
     """What is the same for every call of an operation.
@@ -53,6 +61,8 @@ class Operation:
         is_foreach: it works through lists of tensors, position by position.
         is_strict: it does not take a CPU scalar beside tensors on a device.
         written: the numbers and names of the arguments that it writes to.
+        on_host: the numbers and names of the arguments that it takes from the CPU, such as lengths.
+        results_on_host: the numbers of the results that it leaves on the CPU.
     """
 
     name: str
@@ -62,6 +72,8 @@ class Operation:
     is_foreach: bool
     is_strict: bool
     written: frozenset[int | str]
+    on_host: frozenset[int | str]
+    results_on_host: tuple[int, ...]
 
 
 @cache
@@ -69,7 +81,9 @@ def operation(func: Any) -> Operation:
     """Look an operation up in its schema."""
     schema, name = func._schema, func.overloadpacket.__name__
     is_view = any(r.alias_info is not None and not r.alias_info.is_write for r in schema.returns)
-    writes = [(i, a.name) for i, a in enumerate(schema.arguments) if a.alias_info is not None and a.alias_info.is_write]
+    arguments = list(enumerate(schema.arguments))
+    writes = [(i, a.name) for i, a in arguments if a.alias_info is not None and a.alias_info.is_write]
+    hosted = [(i, a.name) for i, a in arguments if a.name in _ON_HOST.get(name, ())]
     return Operation(
         name=name,
         is_free=is_view or name.startswith(_FREE),
@@ -78,6 +92,8 @@ def operation(func: Any) -> Operation:
         is_foreach="_foreach_" in name or name.startswith(("_fused_ada", "_fused_sgd")),
         is_strict=name.startswith(_STRICT),
         written=frozenset(key for pair in writes for key in pair),
+        on_host=frozenset(key for pair in hosted for key in pair),
+        results_on_host=_RESULTS_ON_HOST.get(name, ()),
     )
 
 
@@ -116,10 +132,11 @@ def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage:
         NotImplementedError: if the tensor has no dense memory of its own.
     """
     try:
-        return tensor.untyped_storage()
+        with torch._C.DisableTorchFunctionSubclass():  # a lazy parameter refuses to answer
+            return tensor.untyped_storage()
     except (NotImplementedError, RuntimeError):
         if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
             return storage_of(torch._C._functorch.get_unwrapped(tensor))
         raise NotImplementedError(
-            f"pretend_gpus covers dense tensors only; got one of layout {tensor.layout}: make it outside the block"
+            f"a tensor of layout {tensor.layout} is not covered by pretend_gpus: its devices hold dense tensors only"
         ) from None

@@ -109,9 +109,9 @@ class Places:
             args = args[:1]
         elif op.is_indexing:
             self._check_indices(args[0], args[1])
-            args = (args[0], *args[2:])
-        inputs = [(t, i in op.written) for i, arg in enumerate(args) for t in tensors_in(arg)]
-        inputs += [(t, name in op.written) for name, arg in call.kwargs.items() for t in tensors_in(arg)]
+            args = (args[0], None, *args[2:])
+        named = [(key, arg) for key, arg in (*enumerate(args), *call.kwargs.items()) if key not in op.on_host]
+        inputs = [(t, key in op.written) for key, arg in named for t in tensors_in(arg)]
         placed = [(self._found(t), t.dim() == 0 and not written and not op.is_strict) for t, written in inputs]
         placed = [(device, may_mix) for device, may_mix in placed if device is not _ANYWHERE]
         common = next((device for device, _ in placed if device != CPU), CPU if placed else None)

@@ -155,6 +155,21 @@ def _run_seen(machine: "Machine", call: Call) -> Any:
         return (unguarded(call.func) or call.func)(*call.args, **call.kwargs)
 
 
+def _ctc_loss(machine: "Machine", call: Call) -> Any:
+    # A mode makes torch compute with the lengths as tensors; without one it reads them, and so must we.
+    lengths = [a.tolist() if isinstance(a, torch.Tensor) else a for a in call.args[2:4]]
+    call = call._replace(args=(*call.args[:2], *lengths, *call.args[4:]))
+    with machine.places.calling(call):
+        return call.run()
+
+
+def _pad_packed(machine: "Machine", call: Call) -> Any:
+    with machine.places.calling(call):
+        padded, lengths = call.run()
+    machine.places.put(lengths, CPU)
+    return padded, lengths
+
+
 # Gradients and copies.
 
 
@@ -237,6 +252,8 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = {
     Tensor.grad.__get__: _get_grad,
     Tensor.grad.__set__: _set_grad,
     Tensor.__deepcopy__: _deepcopy,
+    torch.ctc_loss: _ctc_loss,
+    torch._pad_packed_sequence: _pad_packed,
     torch.tensor: _from_data,
     torch.as_tensor: _from_data,
     torch.asarray: _from_data,

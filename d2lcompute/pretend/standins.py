@@ -1,143 +1,108 @@
-"""Stand-ins: what torch.cuda and torch.accelerator answer inside a block, in its thread and no other."""
+"""Stand-ins: what torch.cuda and its kin answer inside a block, in the block's thread and no other."""
 
 import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .. import devices
+from .answers import ANSWERS, HARMLESS
+from .spellings import not_covered
 
 if TYPE_CHECKING:
     from .machine import Machine
 
 __all__ = ["installed"]
 
-CPU = torch.device("cpu")
+Answer = Callable[..., Any]
 _lock = threading.Lock()
-_undo: list[tuple[Any, str, Any, Any]] = []
-_users = 0
-
-
-def _index(machine: "Machine", device: Any = None) -> int:
-    where = machine.resolve("cuda" if device is None else device)
-    if where is None or where.index is None:
-        raise ValueError(f"Expected a cuda device, but got: {device}")
-    return where.index
-
-
-def _set_device(machine: "Machine", device: Any) -> None:
-    machine.current_index = _index(machine, device)
-
-
-def _exchange(machine: "Machine", index: int) -> int:
-    before = machine.current_index
-    if index >= 0:
-        _set_device(machine, index)
-    return before if index >= 0 else -1
-
-
-def _properties(machine: "Machine", device: Any = None) -> SimpleNamespace:
-    _index(machine, device)
-    major, minor = machine.card.capability
-    return SimpleNamespace(name=_name(machine), total_memory=machine.card.memory_bytes, major=major, minor=minor)
-
-
-def _name(machine: "Machine", device: Any = None) -> str:
-    _index(machine, device)
-    return f"{machine.card.name} (pretended)"
-
-
-def _capability(machine: "Machine", device: Any = None) -> tuple[int, int]:
-    _index(machine, device)
-    return machine.card.capability
-
-
-class _Stream:
-    """A device's only queue. torch's optimizers ask it whether a graph is being captured."""
-
-    def __init__(self, machine: "Machine", device: Any = None) -> None:
-        self.machine, self.device = machine, machine.devices[_index(machine, device)]
-
-    def is_capturing(self) -> bool:
-        return False
-
-    def synchronize(self) -> None:
-        self.machine.synchronize(self.device)
-
-    def __getattr__(self, name: str) -> Any:
-        raise NotImplementedError(f"Stream.{name} is not covered by pretend_gpus: each device has one queue")
-
-
-_COUNT: Callable[..., Any] = lambda machine: machine.device_count  # noqa: E731
-_ANSWERS: dict[tuple[Any, str], Callable[..., Any]] = {
-    (torch.cuda, "is_available"): lambda machine: machine.device_count > 0,
-    (torch.cuda, "is_initialized"): lambda machine: machine.device_count > 0,
-    (torch.cuda, "device_count"): _COUNT,
-    (torch.cuda, "current_device"): _index,
-    (torch.cuda, "set_device"): _set_device,
-    (torch.cuda, "_exchange_device"): _exchange,
-    (torch.cuda, "_maybe_exchange_device"): _exchange,
-    (torch.cuda, "synchronize"): lambda machine, device=None: machine.synchronize(device),
-    (torch.cuda, "current_stream"): _Stream,
-    (torch.cuda, "default_stream"): _Stream,
-    (torch.cuda, "is_current_stream_capturing"): lambda _: False,
-    (torch.cuda, "get_device_name"): _name,
-    (torch.cuda, "get_device_properties"): _properties,
-    (torch.cuda, "get_device_capability"): _capability,
-    (torch.accelerator, "is_available"): lambda machine: machine.device_count > 0,
-    (torch.accelerator, "device_count"): _COUNT,
-    (torch.accelerator, "current_accelerator"): lambda machine, *_, **__: (
-        torch.device("cuda") if machine.device_count else None
-    ),
-    (torch.accelerator, "current_device_index"): _index,
-    (torch.accelerator, "set_device_index"): _set_device,
-    (torch.accelerator, "current_stream"): _Stream,
-    (torch.accelerator, "synchronize"): lambda machine, device=None: machine.synchronize(device),
-    (torch.backends.cudnn, "is_acceptable"): lambda *_: False,
-}
+_blocks = 0  # how many are open, in all threads
+_replaced: list[tuple[Any, str, Any, Any]] = []
 
 
 @contextmanager
 def installed() -> Iterator[None]:
     """Put the stand-ins in, unless another block has; the last block to end takes them out."""
-    global _users
+    global _blocks
     with _lock:
-        _users += 1
-        if _users == 1:
+        _blocks += 1
+        if _blocks == 1:
             _put_in()
     try:
         yield
     finally:
         with _lock:
-            _users -= 1
-            if _users == 0:
+            _blocks -= 1
+            if _blocks == 0:
                 _take_out()
 
 
 def _put_in() -> None:
-    for (owner, name), answer in _ANSWERS.items():
+    for owner, name, answer in [*_refusals(), *ANSWERS]:
         original = getattr(owner, name, None)
-        if original is not None:
+        if original is not None:  # else this version of torch does not have it
             stand_in = _in_this_thread(original, answer)
-            _undo.append((owner, name, original, stand_in))
-            setattr(owner, name, stand_in)
+            setattr(owner, name, staticmethod(stand_in) if name == "__new__" else stand_in)
+            _replaced.append((owner, name, original, stand_in))
+    torch.serialization.register_package(0, _tag, _restore)
 
 
 def _take_out() -> None:
-    while _undo:
-        owner, name, original, stand_in = _undo.pop()
+    while _replaced:
+        owner, name, original, stand_in = _replaced.pop()
         if getattr(owner, name) is stand_in:
-            setattr(owner, name, original)
+            setattr(owner, name, staticmethod(original) if name == "__new__" else original)
+    registry = torch.serialization._package_registry
+    registry[:] = [entry for entry in registry if entry[1] is not _tag]
 
 
-def _in_this_thread(original: Callable[..., Any], answer: Callable[..., Any]) -> Callable[..., Any]:
+def _in_this_thread(original: Answer, answer: Answer) -> Answer:
     @functools.wraps(original)
     def stand_in(*args: Any, **kwargs: Any) -> Any:
         machine = devices._pretended()
         return original(*args, **kwargs) if machine is None else answer(machine, *args, **kwargs)
 
     return stand_in
+
+
+def _refusals() -> Iterator[tuple[Any, str, Answer]]:
+    """Yield an error for each function of torch.cuda and torch.accelerator that has no answer."""
+    answered = {(owner, name) for owner, name, _ in ANSWERS}
+    for owner in (torch.cuda, torch.accelerator):
+        for name in owner.__all__:
+            is_function = isinstance(getattr(owner, name, None), FunctionType)
+            if is_function and name not in HARMLESS and (owner, name) not in answered:
+                yield owner, name, _refusal(f"{owner.__name__}.{name}")
+
+
+def _refusal(name: str) -> Answer:
+    def refuse(machine: "Machine", *_: Any, **__: Any) -> Any:
+        raise not_covered(name, f"{machine.device_count} pretended devices have nothing of the kind")
+
+    return refuse
+
+
+def _tag(storage: Any) -> str | None:
+    """Tell ``torch.save`` where a storage is, as a real device's storage would."""
+    machine: Any = devices._pretended()
+    device = None if machine is None else machine.places.of_storage(storage)
+    if device is None or device.type == "cpu":
+        return None
+    machine.ledger.enter_read(device, storage.nbytes())
+    return str(device)
+
+
+def _restore(storage: Any, location: str) -> Any:
+    """Put a storage that ``torch.load`` has read where its file, or ``map_location``, says."""
+    machine: Any = devices._pretended()
+    if machine is None or not location.startswith("cuda"):
+        return None
+    named = torch.serialization._validate_device(location, "cuda")  # type: ignore[no-untyped-call]
+    device = machine.resolve(named)
+    machine.places.put_storage(storage, device)
+    machine.ledger.enter_copy(torch.device("cpu"), device, storage.nbytes(), wait=True)
+    return storage

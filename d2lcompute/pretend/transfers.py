@@ -79,6 +79,11 @@ class _Operations(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.transfers, self.is_muted = transfers, False
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Spare the first operation the seconds that importing the compiler takes."""
+        return False
+
     def __torch_dispatch__(
         self, func: OpOverload, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
