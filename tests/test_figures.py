@@ -73,6 +73,12 @@ def lazy():
     return nn.Sequential(nn.LazyLinear(256), nn.ReLU(), nn.Linear(256, 10), nn.LazyBatchNorm1d())
 
 
+def four_alike():
+    """Make the book's regular net: four equal blocks of two layers, 23 boxes in all."""
+    blocks = [nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 4), nn.ReLU()) for _ in range(4)]
+    return nn.Sequential(nn.Sequential(*blocks), nn.Linear(4, 1))
+
+
 def encoder(layers=12):
     """Make a stack of equal transformer layers."""
     layer = nn.TransformerEncoderLayer(64, 4, 256, batch_first=True)
@@ -223,14 +229,14 @@ def test_faults_sees_each_kind_of_fault():
     assert [part in report for part, report in zip(parts, reports, strict=True)] == [True] * 6
 
 
-@pytest.mark.parametrize("make", [plain, chimera, tied, encoder])
+@pytest.mark.parametrize("make", [plain, chimera, tied, encoder, four_alike])
 def test_draw_blocks_is_large_enough_to_read(make):
-    """A figure of its own is at most 11 inches high and 7.2 wide, with letters of 6.4 points at least."""
+    """A figure of its own is at most 9 inches high and 7.2 wide, with letters of 6.4 points at least."""
     ax = draw_blocks(make())
 
     width, height = ax.figure.get_size_inches()
     assert width <= 7.2
-    assert height <= 11
+    assert height <= 9
     assert min(text.get_size() for text in ax.texts) >= 6.4
 
 
@@ -362,6 +368,29 @@ def test_draw_blocks_marks_the_visible_boxes_of_hidden_ties():
     ax = draw_blocks(net, max_depth=1)
 
     assert [path for path in boxes(ax) if "A" in words(ax, path)] == ["0", "2"]
+    assert [words(ax, path)[0] for path in boxes(ax)] == ["24 parameters", "12", "12", "(12)"]
+    assert words(draw_blocks(net, max_depth=0), "") == ["24 parameters", "Sequential", "3 blocks inside"]
+
+
+def test_draw_blocks_counts_what_a_block_shares_with_one_inside_once():
+    """A parameter that a block and its own layer share is counted at the block, and in parentheses below."""
+    net = nn.Sequential(nn.Linear(3, 3, bias=False))
+    net.register_parameter("own", net[0].weight)
+
+    ax = draw_blocks(net)
+
+    assert words(ax, "") == ["9 parameters", "A", "Sequential", "own (3, 3)"]
+    assert words(ax, "0")[:2] == ["(9)", "A"]
+
+
+def test_draw_blocks_counts_what_is_folded():
+    """A layer tied to one of the blocks that share a box was counted there."""
+    net = nn.Sequential(*[nn.Linear(3, 3) for _ in range(40)], nn.Tanh(), nn.Linear(3, 3, bias=False))
+    net[41].weight = net[20].weight
+
+    ax = draw_blocks(net)
+
+    assert [words(ax, path)[:2] for path in ("0", "1", "41")] == [["12", "0"], ["468", "A"], ["(9)", "A"]]
 
 
 def test_draw_blocks_does_not_mark_shared_blocks_without_parameters():
@@ -442,10 +471,12 @@ def test_draw_blocks_tells_layers_of_other_shapes_apart():
     blocks = [FixedHidden() for _ in range(12)]
     blocks[6].scale = nn.Parameter(torch.ones(21))
 
-    ax = draw_blocks(nn.Sequential(*blocks, *[nn.ReLU() for _ in range(9)], *[nn.Tanh() for _ in range(9)]))
+    acts = [nn.ReLU(), nn.ReLU(), *[nn.Tanh() for _ in range(9)]]
+
+    ax = draw_blocks(nn.Sequential(*blocks, *acts))
 
     names = [words(ax, path)[1] for path in boxes(ax) if path and "." not in path]
-    assert names == ["0", "1 … 5", "6", "7", "8 … 11", "12", "13 … 20", "21", "22 … 29"]
+    assert names == ["0", "1 … 5", "6", "7", "8 … 11", "12", "13", "14", "15 … 22"]
 
 
 def test_draw_blocks_folds_the_middle_of_a_long_list():
@@ -458,10 +489,20 @@ def test_draw_blocks_folds_the_middle_of_a_long_list():
     assert words(ax, "10") == [f"{count_parameters(net[10:59]):,}", "10 … 58", "49 more Linear"]
 
 
-@pytest.mark.parametrize("make", [encoder, long, deep, lambda: nn.Sequential(*[encoder(3) for _ in range(3)])])
+@pytest.mark.parametrize(
+    "make",
+    [
+        encoder,
+        long,
+        deep,
+        lambda: nn.Sequential(*[encoder(3) for _ in range(3)]),
+        lambda: nn.Sequential(*[encoder(i + 2) for i in range(5)]),
+        lambda: nn.ModuleList([long() for _ in range(3)]),
+    ],
+)
 def test_draw_blocks_draws_at_most_32_boxes(make):
-    """However large the net, the drawing stays readable."""
-    assert 2 <= len(boxes(draw_blocks(make()))) <= 32
+    """However large the net, the drawing stays readable, and still goes into the net."""
+    assert 3 <= len(boxes(draw_blocks(make()))) <= 32
 
 
 def test_draw_blocks_stops_at_max_depth():
