@@ -112,6 +112,7 @@ class Places:
             args = (args[0], None, *args[2:])
         named = [(key, arg) for key, arg in (*enumerate(args), *call.kwargs.items()) if key not in op.on_host]
         inputs = [(t, key in op.written) for key, arg in named for t in tensors_in(arg)]
+        inputs.sort(key=lambda entry: not entry[1])  # torch looks at what is written first
         placed = [(self._found(t), t.dim() == 0 and not written and not op.is_strict) for t, written in inputs]
         placed = [(device, may_mix) for device, may_mix in placed if device is not _ANYWHERE]
         common = next((device for device, _ in placed if device != CPU), CPU if placed else None)
