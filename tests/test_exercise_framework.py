@@ -290,6 +290,19 @@ def test_check_draws_afresh():
     assert torch.equal(seen[0], seen[2])
 
 
+def test_check_tries_different_values_in_each_round():
+    """A requirement is tried on other values in each of its rounds, and layers start from other values too."""
+    drawn, layers = [], []
+
+    def answer(X):
+        drawn.append(X.sum().item())
+        layers.append(nn.Linear(2, 2).weight.sum().item())
+        return 2 * X
+
+    assert examine(EXERCISE, answer)
+    assert len(set(drawn)) == len(set(layers)) == EXERCISE.rounds
+
+
 def test_check_inside_an_answer():
     """An answer that calls check itself is an answer like any other."""
 
@@ -397,6 +410,22 @@ def test_check_in_a_thread_stops_an_answer_that_spins():
 
     assert not thread.is_alive()
     assert "it was still running, and was stopped" in results[0].message
+
+
+def test_check_in_a_thread_leaves_no_watchdog():
+    """The watchdog goes home with the check."""
+    counts = []
+
+    def work():
+        before = threading.active_count()
+        examine(EXERCISE, double)
+        counts.extend((before, threading.active_count()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(5)
+
+    assert counts[0] == counts[1]
 
 
 def test_check_in_a_thread_passes():
@@ -613,6 +642,7 @@ def test_progress_without_a_folder_goes_on_in_memory(data_folder):
         assert "Set the environment variable D2LCOMPUTE_DATA to a folder of yours to keep it." in text
     assert " 1 of " in table.split("\n")[-2]
     assert data_folder.read_text() == "a file where the folder should be"
+    assert " 0 of " in repr(progress(reset=True)).split("\n")[-2]
 
 
 def test_progress_without_a_home(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from d2lcompute.exercises._exercise import Exercise, Requirement
 from d2lcompute.exercises._registry import find
 from d2lcompute.exercises._report import CheckResult, Failure, is_stub_error, not_attempted, passed, report
 from d2lcompute.exercises._settings import SEED, changed_settings, kept_settings, seed_everything
-from d2lcompute.exercises._stop import Interrupts, TimeIsUp, noted_interrupts, time_limit
+from d2lcompute.exercises._stop import TimeIsUp, noted_interrupts, time_limit
 from d2lcompute.exercises._trial import Counterexample, Trial
 
 __all__ = ["LIMIT_SECONDS", "check", "examine"]
@@ -73,7 +73,7 @@ def examine(
     with noted_interrupts() as interrupts, kept_settings() as settings:
         try:
             with redirect_stdout(printed), redirect_stderr(printed), time_limit(limit_seconds):
-                failure = trials.first_failure(requirements or exercise.requirements, settings, interrupts)
+                failure = trials.first_failure(requirements or exercise.requirements, settings)
         except TimeIsUp:
             failure = trials.too_long(limit_seconds)
         finally:
@@ -98,15 +98,13 @@ class _Trials:
         self.exercise, self.answer, self.seed = exercise, answer, seed
         self.requirement, self.trial = exercise.form, Trial(seed)
 
-    def first_failure(
-        self, requirements: tuple[Requirement, ...], settings: dict[str, Any], interrupts: Interrupts
-    ) -> Failure | None:
+    def first_failure(self, requirements: tuple[Requirement, ...], settings: dict[str, Any]) -> Failure | None:
         """Return the first failure, in the order of the requirements."""
         plan = [self.exercise.form, *(each for each in requirements for _ in range(self.exercise.rounds))]
         for number, requirement in enumerate(plan):
             with Trial(self.seed + number) as trial:
                 self.requirement, self.trial = requirement, trial
-                failure = self._failure(settings, interrupts)
+                failure = self._failure(settings)
             if failure is not None:
                 return failure
         return None
@@ -121,7 +119,7 @@ class _Trials:
             )
         )
 
-    def _failure(self, settings: dict[str, Any], interrupts: Interrupts) -> Failure | None:
+    def _failure(self, settings: dict[str, Any]) -> Failure | None:
         """Run one trial. What the answer raises is a finding; what it leaves changed is one too, and weighs more."""
         seed_everything(self.trial.seed)
         failure = None
@@ -129,9 +127,7 @@ class _Trials:
             self.requirement(self.answer, self.trial)
         except TimeIsUp:
             raise
-        except BaseException as error:
-            if interrupts.came:
-                raise
+        except BaseException as error:  # a real Ctrl-C too: it is raised again once everything is back in its place
             failure = self._found(error)
         changed = [name for name in changed_settings(settings) if name not in self.exercise.may_change]
         if torch.initial_seed() != self.trial.seed and SEED not in self.exercise.may_change:
