@@ -1,0 +1,1509 @@
+"""What a checkpoint must survive: wrong models and files, full disks, flipped bits, killed processes, hostile code."""
+
+import contextlib
+import errno
+import io
+import itertools
+import multiprocessing
+import os
+import pickle
+import random
+import re
+import stat
+import sys
+import time
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from d2lcompute import _container, _restoring
+from d2lcompute.checkpoints import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
+
+LINUX = sys.platform == "linux"
+KILL_ROUNDS = int(os.environ.get("D2LCOMPUTE_KILL_ROUNDS", "10" if LINUX else "3"))  # starting takes seconds elsewhere
+FLIP_ROUNDS = int(os.environ.get("D2LCOMPUTE_FLIP_ROUNDS", "200"))
+
+OPTIMIZERS = {
+    "Adadelta": {},
+    "Adafactor": {},
+    "Adagrad": {},
+    "Adam": {"amsgrad": True},
+    "AdamW": {},
+    "Adamax": {},
+    "ASGD": {},
+    "LBFGS": {"max_iter": 3},
+    "NAdam": {},
+    "RAdam": {},
+    "RMSprop": {"momentum": 0.9, "centered": True},
+    "Rprop": {},
+    "SGD": {"momentum": 0.9, "nesterov": True},
+}
+
+
+def small():
+    """Return a net with parameters, buffers and an integer among them, and an optimizer with momentum."""
+    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+    return net, torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+
+
+def train(net, optimizer, steps, seed=0):
+    """Take some steps on data that depend on the seed alone."""
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        X, y = torch.randn(8, 3, generator=generator), torch.randn(8, 2, generator=generator)
+
+        def loss(X=X, y=y):
+            optimizer.zero_grad()
+            value = (net(X) - y).square().mean()
+            value.backward()
+            return value
+
+        optimizer.step(loss)
+
+
+def bits(value):
+    """Turn a state into something that compares equal only if every bit is equal, also for NaN and float8."""
+    if isinstance(value, torch.Tensor):
+        raw = value.detach().cpu().contiguous().flatten().view(torch.uint8)
+        return "tensor", str(value.dtype), tuple(value.shape), bytes(raw.tolist())
+    if isinstance(value, dict):
+        return {key: bits(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [bits(item) for item in value]
+    return value
+
+
+def everything(net, optimizer=None):
+    """Return all bits of a net and its optimizer."""
+    return bits(net.state_dict()), optimizer and bits(optimizer.state_dict())
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A checkpoint of a trained net: its path, and all bits of what it holds."""
+    net, optimizer = small()
+    train(net, optimizer, 2)
+    path = tmp_path / "net.pt"
+    save_checkpoint(path, net, optimizer, step=2, extra={"loss": 0.5, "best": torch.arange(3)}, durable=False)
+    return path, everything(net, optimizer)
+
+
+def message_of(function, *arguments, error=CheckpointError, **options):
+    """Return the words of the error that a call must raise."""
+    with pytest.raises(error) as caught:
+        function(*arguments, **options)
+    return str(caught.value)
+
+
+# --- what comes back -------------------------------------------------------------------------------------------------
+
+
+def test_load_checkpoint_returns_all_that_was_saved(saved):
+    """Model, optimizer, step and extra values come back bit for bit."""
+    path, expected = saved
+    net, optimizer = small()
+
+    loaded = load_checkpoint(path, net, optimizer)
+
+    assert everything(net, optimizer) == expected
+    assert (loaded.path, loaded.step, loaded.extra["loss"]) == (path, 2, 0.5)
+    assert torch.equal(loaded.extra["best"], torch.arange(3))
+
+
+def test_load_checkpoint_result_is_frozen(saved):
+    """What a load returns cannot be changed by accident."""
+    loaded = load_checkpoint(saved[0], small()[0])
+
+    with pytest.raises(AttributeError):
+        loaded.step = 3
+
+
+def test_load_checkpoint_loads_the_model_alone(saved):
+    """Without an optimizer the model is loaded, whatever optimizer it was trained with."""
+    path, expected = saved
+    net, _ = small()
+
+    load_checkpoint(path, net)
+
+    assert everything(net)[0] == expected[0]
+
+
+def test_load_checkpoint_keeps_parameters_where_they_are(saved):
+    """Loading fills the parameters that the net and the optimizer hold, and replaces none."""
+    net, optimizer = small()
+    before = [(id(tensor), tensor.data_ptr()) for tensor in net.state_dict(keep_vars=True).values()]
+
+    load_checkpoint(saved[0], net, optimizer)
+
+    assert [(id(tensor), tensor.data_ptr()) for tensor in net.state_dict(keep_vars=True).values()] == before
+    assert all(a is b for a, b in zip(net.parameters(), optimizer.param_groups[0]["params"], strict=True))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_load_checkpoint_resumes_as_if_never_stopped(name, tmp_path):
+    """Three steps, a checkpoint and three more give the same bits as six steps, with every optimizer."""
+
+    def fresh(seed):
+        torch.manual_seed(seed)
+        net = small()[0]
+        return net, getattr(torch.optim, name)(net.parameters(), lr=0.01, **OPTIMIZERS[name])
+
+    net, optimizer = fresh(1)
+    train(net, optimizer, 3)
+    save_checkpoint(tmp_path / "net.pt", net, optimizer, step=3, durable=False)
+    train(net, optimizer, 3, seed=1)
+
+    resumed = fresh(2)
+    load_checkpoint(tmp_path / "net.pt", *resumed)
+    train(*resumed, 3, seed=1)
+
+    assert everything(*resumed) == everything(net, optimizer)
+
+
+def test_load_checkpoint_resumes_groups_and_scheduler(tmp_path):
+    """Options of each group and what a scheduler wrote into them come back; a scheduler's state travels as extra."""
+
+    def fresh():
+        net = small()[0]
+        groups = [{"params": net[0].parameters(), "lr": 0.5}, {"params": net[3].parameters(), "weight_decay": 0.1}]
+        return net, torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+
+    net, optimizer = fresh()
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+    train(net, optimizer, 2)
+    scheduler.step()
+    save_checkpoint(tmp_path / "net.pt", net, optimizer, extra={"scheduler": scheduler.state_dict()}, durable=False)
+
+    net2, optimizer2 = fresh()
+    scheduler2 = torch.optim.lr_scheduler.ExponentialLR(optimizer2, 0.5)
+    scheduler2.load_state_dict(load_checkpoint(tmp_path / "net.pt", net2, optimizer2).extra["scheduler"])
+    without_scheduler = fresh()
+    load_checkpoint(tmp_path / "net.pt", *without_scheduler)
+
+    assert [group["lr"] for group in optimizer2.param_groups] == [0.25, 0.05]
+    assert everything(net2, optimizer2) == everything(net, optimizer)
+    assert scheduler2.last_epoch == 1
+    assert without_scheduler[1].param_groups[0]["initial_lr"] == 0.5
+
+
+def test_load_checkpoint_rewinds_an_optimizer(tmp_path):
+    """A checkpoint from before the first step empties an optimizer that has taken some."""
+    net, optimizer = small()
+    save_checkpoint(tmp_path / "net.pt", net, optimizer, durable=False)
+    train(net, optimizer, 2)
+
+    load_checkpoint(tmp_path / "net.pt", net, optimizer)
+
+    assert optimizer.state_dict()["state"] == {}
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.float8_e4m3fn, torch.float8_e5m2, torch.bfloat16, torch.complex64, torch.complex128, torch.int8, torch.bool],
+    ids=str,
+)
+def test_save_checkpoint_keeps_every_dtype(dtype, tmp_path):
+    """Buffers of any dtype, float8 and complex among them, come back bit for bit."""
+
+    def buffers(seed):
+        net = nn.Module()
+        values = torch.randn(5, 3, generator=torch.Generator().manual_seed(seed)).to(dtype)
+        net.register_buffer("values", values)
+        net.register_buffer("scalar", values[0, 0].clone())
+        return net
+
+    net, other = buffers(1), buffers(2)
+    save_checkpoint(tmp_path / "net.pt", net, durable=False)
+    load_checkpoint(tmp_path / "net.pt", other)
+
+    assert everything(other) == everything(net)
+
+
+def test_save_checkpoint_leaves_out_what_is_not_persistent(tmp_path):
+    """A buffer that is not persistent is neither saved nor changed."""
+
+    def with_buffers(value):
+        net = nn.Linear(2, 2)
+        net.register_buffer("kept", torch.full((2,), value))
+        net.register_buffer("cache", torch.full((2,), value), persistent=False)
+        return net
+
+    net = with_buffers(2.0)
+    save_checkpoint(tmp_path / "net.pt", with_buffers(1.0), durable=False)
+    load_checkpoint(tmp_path / "net.pt", net)
+
+    assert net.kept.tolist() == [1, 1]
+    assert net.cache.tolist() == [2, 2]
+
+
+def tied(*, really=True):
+    """Return two linear layers that share their weight, or only might."""
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    if really:
+        net[1].weight = net[0].weight
+    return net
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net.safetensors"])
+@pytest.mark.parametrize("really", [True, False])
+def test_load_checkpoint_keeps_ties(name, really, tmp_path):
+    """Tied weights are stored once; they come back tied in a model that ties them, and equal in one that does not."""
+    net, other = tied(), tied(really=really)
+
+    save_checkpoint(tmp_path / name, net, durable=False)
+    load_checkpoint(tmp_path / name, other)
+
+    assert everything(other) == everything(net)
+    assert (other[0].weight is other[1].weight) == really
+
+
+def test_load_checkpoint_refuses_to_choose_between_tied_values(tmp_path):
+    """Two different weights cannot be loaded into one that is tied, which torch would do, keeping the last."""
+    save_checkpoint(tmp_path / "net.pt", tied(really=False), durable=False)
+    net = tied()
+    before = everything(net)
+
+    message = message_of(load_checkpoint, tmp_path / "net.pt", net)
+
+    assert "expected equal values for '0.weight' and '1.weight', which are tied in the model" in message
+    assert everything(net) == before
+
+
+class Remembering(nn.Linear):
+    """A layer with extra state."""
+
+    def __init__(self, memory=None):
+        super().__init__(2, 2)
+        self.memory = memory
+
+    def get_extra_state(self):
+        return self.memory
+
+    def set_extra_state(self, state):
+        self.memory = state
+
+
+def test_save_checkpoint_keeps_extra_state(tmp_path):
+    """What get_extra_state returns comes back through set_extra_state, and outlives the file."""
+    path, net = tmp_path / "net.pt", Remembering()
+    save_checkpoint(path, Remembering({"seen": torch.arange(1000), "names": ["a", "b"]}), durable=False)
+
+    load_checkpoint(path, net)
+    with open(path, "r+b") as file:  # a memory that still showed the file would show this
+        file.write(bytes(path.stat().st_size))
+
+    assert torch.equal(net.memory["seen"], torch.arange(1000))
+    assert net.memory["names"] == ["a", "b"]
+
+
+def test_load_checkpoint_copies_extra_values_and_momentum(saved):
+    """Extra tensors and the optimizer's are no views of the file: they stay when it is overwritten in place."""
+    path, expected = saved
+    net, optimizer = small()
+
+    loaded = load_checkpoint(path, net, optimizer)
+    with open(path, "r+b") as file:
+        file.write(bytes(path.stat().st_size))
+
+    assert everything(net, optimizer) == expected
+    assert torch.equal(loaded.extra["best"], torch.arange(3))
+
+
+def test_load_checkpoint_lets_a_hook_see_the_new_weights(tmp_path):
+    """A hook that computes something from loaded weights gets the loaded ones."""
+    net, other, seen = nn.Linear(2, 2), nn.Linear(2, 2), []
+    save_checkpoint(tmp_path / "net.pt", net, durable=False)
+    other.register_load_state_dict_post_hook(lambda module, _: seen.append(module.weight.detach().clone()))
+
+    load_checkpoint(tmp_path / "net.pt", other)
+
+    assert torch.equal(seen[0], net.weight)
+
+
+VALUES = [None, True, 2**63, -1.5, float("inf"), 1j, "模型", b"bytes", {1, 2}, (1, "a"), [], {}, {(1, 2): 3}]
+VALUES += [torch.int8, torch.Size([2]), torch.device("cpu"), OrderedDict(a=1), torch.ones(2).to_sparse()]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_save_checkpoint_keeps_extra_values(value, tmp_path):
+    """Whatever torch.load accepts without running code comes back as it was."""
+    path, net = tmp_path / "net.pt", nn.Linear(1, 1)
+
+    save_checkpoint(path, net, extra={"value": value, "list": [value]}, durable=False)
+    extra = load_checkpoint(path, net).extra
+
+    assert type(extra["value"]) is type(value)
+    assert str(extra) == str({"value": value, "list": [value]})
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        nn.ReLU,
+        lambda: nn.Conv2d(2, 3, 3).to(memory_format=torch.channels_last),
+        lambda: torch.nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)),
+        lambda: torch.nn.utils.parametrizations.spectral_norm(nn.Linear(2, 2)),
+        lambda: nn.LSTM(2, 3, num_layers=2),
+        lambda: nn.MultiheadAttention(4, 2),
+        lambda: nn.ParameterDict({"a": torch.zeros(0, 3), "b": torch.tensor(1.5)}),
+    ],
+    ids=["empty", "channels last", "weight norm", "spectral norm", "LSTM", "attention", "ParameterDict"],
+)
+def test_save_checkpoint_keeps_models_of_all_kinds(build, tmp_path):
+    """Models without parameters, with strides of their own, with parametrizations and with empty tensors come back."""
+    net, other = build(), build()
+
+    save_checkpoint(tmp_path / "net.pt", net, durable=False)
+    load_checkpoint(tmp_path / "net.pt", other)
+
+    assert everything(other) == everything(net)
+
+
+def test_save_checkpoint_writes_the_same_bytes_twice(tmp_path):
+    """The same state gives the same file, whatever its name: no name or time gets into it."""
+    net, optimizer = small()
+
+    for name in ("a.pt", "b.ckpt"):
+        save_checkpoint(tmp_path / name, net, optimizer, step=1, durable=False)
+
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
+
+
+def test_save_checkpoint_is_read_by_torch_alone(saved):
+    """A learner without this package gets at everything with torch.load, safely."""
+    content = torch.load(saved[0], weights_only=True)
+
+    assert (content["step"], content["extra"]["loss"]) == (2, 0.5)
+    assert bits(dict(content["model"])) == saved[1][0]
+    assert bits(content["optimizer"]["state_dict"]) == saved[1][1]
+
+
+@pytest.mark.parametrize(
+    "name", ["模型 ünï.pt", "no suffix", "n" * (90 if os.name == "nt" else 250) + ".pt", "net.SafeTensors"]
+)
+def test_save_checkpoint_takes_any_name(name, tmp_path):
+    """Spaces, other scripts, long names and capital suffixes are names like any other."""
+    net, other = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    save_checkpoint(str(tmp_path / name), net, durable=False)
+    load_checkpoint(str(tmp_path / name), other)
+
+    assert everything(other) == everything(net)
+    assert os.listdir(tmp_path) == [name]
+
+
+# --- devices ---------------------------------------------------------------------------------------------------------
+
+
+def test_load_checkpoint_reads_a_file_from_a_gpu_without_one(tmp_path, monkeypatch):
+    """A file whose tensors say cuda:0 loads on a machine without one, where bare torch.load fails."""
+    net, optimizer = small()
+    train(net, optimizer, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        save_checkpoint(tmp_path / "net.pt", net, optimizer, extra={"best": torch.ones(2)}, durable=False)
+    other = small()
+
+    loaded = load_checkpoint(tmp_path / "net.pt", *other)
+
+    assert everything(*other) == everything(net, optimizer)
+    assert loaded.extra["best"].device.type == "cpu"
+    if not torch.cuda.is_available():
+        with pytest.raises(RuntimeError, match="deserialize object on a CUDA device"):
+            torch.load(tmp_path / "net.pt", weights_only=True)
+
+
+def test_load_checkpoint_hands_map_location_on(saved):
+    """map_location decides where each tensor of the file goes, as in torch.load."""
+    asked = []
+
+    load_checkpoint(saved[0], small()[0], map_location=lambda storage, location: asked.append(location) or storage)
+
+    assert "cpu" in asked
+
+
+def test_load_checkpoint_reports_a_map_location_that_fails(saved):
+    """A device that is not there is a CheckpointError, and nothing changes."""
+    net, _ = small()
+    before = everything(net)
+
+    message = message_of(load_checkpoint, saved[0], net, map_location="cuda:99")
+
+    assert "found one that is damaged or something else (RuntimeError" in message
+    assert everything(net) == before
+
+
+# --- what does not fit -----------------------------------------------------------------------------------------------
+
+
+def linear(*sizes, **options):
+    """Return a stack of linear layers."""
+    return nn.Sequential(*(nn.Linear(a, b, **options) for a, b in itertools.pairwise(sizes)))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (linear(3, 4, 2, 2), "model: expected and not found: '2.weight', '2.bias'; found and not expected: nothing;"),
+        (
+            linear(3, 4),
+            "expected and not found: nothing; found and not expected: '1.weight', '1.bias'; build the model",
+        ),
+        (linear(3, 4, 2, 2, 2, 2), "expected and not found: '2.weight', '2.bias', '3.weight' and 3 more; found and"),
+        (linear(3, 5, 2), "model: '0.weight': expected shape (5, 3) of torch.float32, found shape (4, 3) of torch.flo"),
+        (linear(3, 4, 2).double(), "'0.weight': expected shape (4, 3) of torch.float64, found shape (4, 3) of torch.f"),
+        (Remembering(), "model: expected and not found: 'weight', 'bias', '_extra_state'; found and not expected"),
+        (nn.Sequential(nn.LazyLinear(4)), "expected values for '0.weight', found a lazy layer that has seen no data"),
+        (linear(3, 4, 2, device="meta"), "expected values for '0.weight', found a tensor on the meta device, which ha"),
+    ],
+    ids=["missing", "surplus", "many", "shape", "dtype", "extra state", "lazy", "meta"],
+)
+def test_load_checkpoint_refuses_a_model_that_does_not_fit(model, words, tmp_path):
+    """Keys, shapes and dtypes are compared first; the error names file, key, what was expected and what was found."""
+    path = tmp_path / "net.pt"
+    save_checkpoint(path, linear(3, 4, 2), durable=False)
+
+    message = message_of(load_checkpoint, path, model)
+
+    assert message.startswith(f"{path}: ")
+    assert words in message
+    assert re.search("build the model (as it was when the file was saved|on a real device)|pass one batch", message)
+
+
+def adam(net):
+    """Return an optimizer of another class."""
+    return torch.optim.Adam(net.parameters())
+
+
+def sgd(parameters, **options):
+    """Return an optimizer of the class that was saved."""
+    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, **options)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (adam, "optimizer: 'class': expected Adam, found SGD; build the optimizer as it was when the file was saved"),
+        (
+            lambda net: sgd(reversed(list(net.parameters()))),
+            "'parameter 0 of group 0': expected '1.bias' with shape (2,",
+        ),
+        (
+            lambda net: sgd(net[0].parameters()),
+            "expected and not found: nothing; found and not expected: 'parameter 2 o",
+        ),
+        (
+            lambda net: sgd([{"params": net[0].parameters()}, {"params": net[1].parameters()}]),
+            "expected and not found: 'parameter 0 of group 1', 'parameter 1 of group 1'; found and not expected: 'para",
+        ),
+        (
+            lambda net: sgd(linear(3, 4, 2).parameters()),
+            "expected a tensor outside the model with shape (4, 3) of torch",
+        ),
+    ],
+    ids=["class", "order", "fewer", "groups", "other model"],
+)
+def test_load_checkpoint_refuses_an_optimizer_that_does_not_fit(build, words, tmp_path):
+    """Class, groups and parameters of the optimizer are compared by name, in order, before anything is changed."""
+    net = linear(3, 4, 2)
+    save_checkpoint(tmp_path / "net.pt", net, sgd(net.parameters()), durable=False)
+    other = linear(3, 4, 2)
+    optimizer = build(other)
+    before = everything(other, optimizer)
+
+    message = message_of(load_checkpoint, tmp_path / "net.pt", other, optimizer)
+
+    assert words in message
+    assert everything(other, optimizer) == before
+
+
+def test_load_checkpoint_refuses_an_optimizer_that_was_not_saved(tmp_path):
+    """An optimizer cannot be loaded from a file that holds none; the model stays as it was, too."""
+    save_checkpoint(tmp_path / "net.pt", small()[0], durable=False)
+    net, optimizer = small()
+    before = everything(net, optimizer)
+
+    message = message_of(load_checkpoint, tmp_path / "net.pt", net, optimizer)
+
+    assert "expected an optimizer's state, found none" in message
+    assert "leave out optimizer to load the model alone" in message
+    assert everything(net, optimizer) == before
+
+
+def rewrite(path, change):
+    """Change what a checkpoint holds, leaving its checksums right."""
+    content = torch.load(path, weights_only=True)
+    change(content)
+    torch.save(content, path)
+
+
+@pytest.mark.parametrize("stepped", [False, True])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda state: state[0].update(momentum_buffer=torch.ones(2)),
+            "'momentum_buffer of parameter 0': expected shap",
+        ),
+        (
+            lambda state: state.update({99: {"momentum_buffer": torch.ones(2)}}),
+            "found and not expected: 'momentum_buff",
+        ),
+    ],
+    ids=["shape", "surplus"],
+)
+def test_load_checkpoint_refuses_momentum_that_does_not_fit(change, words, stepped, saved):
+    """The optimizer's tensors are compared with its own, or with the parameters if it has none yet."""
+    rewrite(saved[0], lambda content: change(content["optimizer"]["state_dict"]["state"]))
+    net, optimizer = small()
+    if stepped:
+        train(net, optimizer, 1)
+    before = everything(net, optimizer)
+
+    message = message_of(load_checkpoint, saved[0], net, optimizer)
+
+    assert words in message
+    assert everything(net, optimizer) == before
+
+
+def test_load_checkpoint_refuses_momentum_of_another_dtype(saved):
+    """Where the optimizer has momentum already, that of the file must have its dtype."""
+    rewrite(saved[0], lambda content: content["optimizer"]["state_dict"]["state"][0].update(momentum_buffer=DOUBLE))
+    net, optimizer = small()
+    train(net, optimizer, 1)
+
+    message = message_of(load_checkpoint, saved[0], net, optimizer)
+
+    assert "expected shape (4, 3) of torch.float32, found shape (4, 3) of torch.float64" in message
+
+
+DOUBLE = torch.ones(4, 3, dtype=torch.float64)
+
+
+def test_load_checkpoint_refuses_options_that_are_missing(saved):
+    """An option that the optimizer has and the file lacks is an error, not a KeyError at the next step."""
+    rewrite(saved[0], lambda content: content["optimizer"]["state_dict"]["param_groups"][0].pop("weight_decay"))
+    net, optimizer = small()
+    before = everything(net, optimizer)
+
+    message = message_of(load_checkpoint, saved[0], net, optimizer)
+
+    assert "optimizer: expected the options ['weight_decay'] in group 0, found none; build it and its" in message
+    assert everything(net, optimizer) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda content: content.update(version=2), "expected format 1, found 2; update d2lcompute to load it"),
+        (lambda content: content.pop("extra"), "expected 'extra', found none that can be used; load an older file"),
+        (lambda content: content.update(step="7"), "expected 'step', found none that can be used; load an older file"),
+        (lambda content: content["optimizer"].clear(), "could not be put in place ('outline'); the model and the opti"),
+        (lambda content: content["model"].update({"0.weight": 1.0}), "'0.weight': expected shape (4, 3) of torch.floa"),
+    ],
+    ids=["version", "part", "step", "optimizer", "no tensor"],
+)
+def test_load_checkpoint_refuses_parts_that_make_no_sense(change, words, saved):
+    """A file with the right mark and the wrong content is an error like any other."""
+    rewrite(saved[0], change)
+    net, optimizer = small()
+    before = everything(net, optimizer)
+
+    message = message_of(load_checkpoint, saved[0], net, optimizer)
+
+    assert words in message
+    assert everything(net, optimizer) == before
+
+
+# --- all or nothing --------------------------------------------------------------------------------------------------
+
+
+class Failure(nn.Linear):
+    """A last layer that loads itself, and then fails in one of the ways in which a layer can."""
+
+    error = ValueError("fails halfway")
+
+    def __init__(self, way=None):
+        super().__init__(2, 2)
+        self.way, self.memory = way, torch.zeros(2)
+        if way == "pre hook":
+            self.register_load_state_dict_pre_hook(lambda *_: self.fail("pre hook"))
+        if way == "post hook":
+            self.register_load_state_dict_post_hook(lambda *_: self.fail("post hook"))
+
+    def fail(self, way):
+        if self.way == way:
+            raise self.error
+
+    def _load_from_state_dict(self, *arguments):
+        super()._load_from_state_dict(*arguments)
+        self.fail("load")
+
+    def get_extra_state(self):
+        return self.memory.clone()
+
+    def set_extra_state(self, state):
+        self.memory.copy_(state)
+        self.fail("extra state")
+
+
+class FailingOptimizer(torch.optim.SGD):
+    """An optimizer that loads its state and then fails."""
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        raise ValueError("fails halfway")
+
+
+FailingOptimizer.__name__ = "SGD"
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("fails halfway"), KeyboardInterrupt("fails halfway")], ids=["error", "^C"]
+)
+@pytest.mark.parametrize("way", ["pre hook", "load", "extra state", "post hook"])
+def test_load_checkpoint_undoes_everything_if_the_model_fails(way, error, tmp_path, monkeypatch):
+    """When a layer fails while it loads, model, extra state and optimizer are, bit for bit, what they were."""
+    monkeypatch.setattr(Failure, "error", error)
+
+    def build(way=None):
+        net = nn.Sequential(nn.Linear(3, 2), Failure(way))
+        optimizer = sgd(net.parameters())
+        train(net, optimizer, 1)
+        return net, optimizer
+
+    net, optimizer = build()
+    net[1].memory += 1
+    save_checkpoint(tmp_path / "net.pt", net, optimizer, durable=False)
+    other, other_optimizer = build(way)
+    before = everything(other, other_optimizer)
+
+    with pytest.raises((CheckpointError, KeyboardInterrupt), match="fails halfway"):
+        load_checkpoint(tmp_path / "net.pt", other, other_optimizer)
+
+    assert everything(other, other_optimizer) == before
+    with pytest.raises((ValueError, KeyboardInterrupt)):  # torch's own loading does leave a mixture
+        other.load_state_dict(net.state_dict())
+    assert everything(other)[0] != before[0]
+
+
+def test_load_checkpoint_undoes_everything_if_the_optimizer_fails(tmp_path):
+    """When the optimizer fails after it has loaded, it and the model are, bit for bit, what they were."""
+    net, optimizer = small()
+    train(net, optimizer, 1)
+    save_checkpoint(tmp_path / "net.pt", net, optimizer, durable=False)
+    other, _ = small()
+    failing = FailingOptimizer(other.parameters(), lr=0.5, momentum=0.9)
+    train(other, failing, 2)
+    before = everything(other, failing)
+
+    message = message_of(load_checkpoint, tmp_path / "net.pt", other, failing)
+
+    assert "could not be put in place (fails halfway); the model and the optimizer are what they were" in message
+    assert everything(other, failing) == before
+
+
+def test_load_checkpoint_undoes_everything_if_copying_fails(saved, monkeypatch):
+    """When copying into a device fails halfway, what was copied is taken back, and training goes on as before."""
+    net, optimizer = small()
+    train(net, optimizer, 1)
+    before = everything(net, optimizer)
+    copy, calls = torch.Tensor.copy_, itertools.count()
+
+    def failing(target, *arguments):
+        if next(calls) == 3:
+            raise RuntimeError("device lost")
+        return copy(target, *arguments)
+
+    monkeypatch.setattr(_restoring, "_is_plain", lambda tensor: False)  # as if the model were on an accelerator
+    monkeypatch.setattr(torch.Tensor, "copy_", failing)
+    message = message_of(load_checkpoint, saved[0], net, optimizer)
+    monkeypatch.undo()
+
+    assert "could not be put in place" in message
+    assert "device lost" in message
+    assert next(calls) > 3
+    assert everything(net, optimizer) == before
+
+
+def test_load_checkpoint_into_tensors_that_copying_may_refuse(saved, monkeypatch):
+    """The way that keeps the old values, as for accelerators, loads the same bits as the way that does not."""
+    net, optimizer = small()
+    monkeypatch.setattr(_restoring, "_is_plain", lambda tensor: False)
+
+    load_checkpoint(saved[0], net, optimizer)
+
+    assert everything(net, optimizer) == saved[1]
+
+
+@pytest.mark.parametrize("kind", ["expanded", "inference"])
+def test_load_checkpoint_reports_tensors_that_cannot_be_written(kind, tmp_path):
+    """A tensor into which torch cannot copy is an error that changes nothing, also not the layers before it."""
+    net = nn.Sequential(nn.Linear(2, 2), nn.Module())
+    with torch.inference_mode(kind == "inference"):
+        net[1].register_buffer("mask", torch.zeros(1).expand(3) if kind == "expanded" else torch.zeros(3))
+    save_checkpoint(tmp_path / "net.pt", net, durable=False)
+    nn.init.zeros_(net[0].weight)
+    before = everything(net)
+
+    message = message_of(load_checkpoint, tmp_path / "net.pt", net)
+
+    assert "could not be put in place" in message
+    assert everything(net) == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells how much memory is private")
+def test_load_checkpoint_needs_no_second_copy_in_memory(tmp_path, monkeypatch):
+    """While a model is loaded, private memory grows by less than a fifth of it; without mapping it would double."""
+
+    def private_bytes():
+        return int(re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+    net = nn.Linear(4096, 4096, bias=False)
+    size, copy, seen = net.weight.nbytes, torch._foreach_copy_, []
+    save_checkpoint(tmp_path / "net.pt", net, durable=False)
+    monkeypatch.setattr(torch, "_foreach_copy_", lambda *lists: (copy(*lists), seen.append(private_bytes())))
+
+    before = private_bytes()
+    load_checkpoint(tmp_path / "net.pt", net)
+    content = torch.load(tmp_path / "net.pt", weights_only=True)
+    unmapped = private_bytes()
+
+    assert seen[0] - before < 0.2 * size
+    assert unmapped - before > 0.8 * size
+    assert content["step"] == 0
+
+
+# --- what cannot be saved --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "words"),
+    [
+        ((nn.Linear(1, 1).state_dict(),), {}, TypeError, "model must be an nn.Module, not its state_dict or anything"),
+        ((nn.Linear(1, 1), {"lr": 1}), {}, TypeError, "optimizer must be a torch.optim.Optimizer or None; got dict"),
+        ((nn.Linear(1, 1),), {"step": 1.5}, TypeError, "step must be an integer; got 1.5 (float)"),
+        ((nn.Linear(1, 1),), {"step": -1}, ValueError, "step must be 0 or more; got -1"),
+        (
+            (nn.Linear(1, 1),),
+            {"extra": [1]},
+            TypeError,
+            "extra must be a dict of values by name, such as {'loss': 0.5}",
+        ),
+        (
+            (nn.Linear(1, 1),),
+            {"extra": {1: 2}},
+            TypeError,
+            "extra must be a dict of values by name, such as {'loss': 0",
+        ),
+        ((nn.LazyLinear(1),), {}, CheckpointError, "expected values for 'weight', found a lazy layer that has seen no"),
+        ((nn.Linear(1, 1, device="meta"),), {}, CheckpointError, "found a tensor on the meta device, which has none;"),
+    ],
+    ids=["state_dict", "optimizer", "step", "negative", "extra", "extra keys", "lazy", "meta"],
+)
+def test_save_checkpoint_refuses_arguments(arguments, options, error, words, tmp_path):
+    """An argument that is of the wrong kind, or cannot be saved, is named, and nothing is written."""
+    message = message_of(save_checkpoint, tmp_path / "net.pt", *arguments, error=error, **options)
+
+    assert words in message
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("arguments", [({},), (nn.Linear(1, 1), {}), (nn.Linear(1, 1), nn.Linear(1, 1))])
+def test_load_checkpoint_refuses_arguments(arguments, saved):
+    """What is no model or no optimizer is refused by name."""
+    name = "model" if len(arguments) == 1 else "optimizer"
+
+    assert f"{name} must be a" in message_of(load_checkpoint, saved[0], *arguments, error=TypeError)
+
+
+class Settings:
+    """A class that weights_only does not know."""
+
+
+def endless():
+    """Return a list that holds itself."""
+    items = []
+    items.append(items)
+    return items
+
+
+@pytest.mark.parametrize(
+    ("value", "label", "kind"),
+    [
+        (Settings(), "extra['it']", "Settings"),
+        (nn.Linear(1, 1), "extra['it']", "Linear"),
+        (print, "extra['it']", "builtin_function_or_method"),
+        (lambda: 0, "extra['it']", "function"),
+        (Path("a"), "extra['it']", type(Path("a")).__name__),
+        ({"deep": [0, {"down": range(3)}]}, "extra['it']['deep'][1]['down']", "range"),
+        ({Settings(): 1}, "extra['it']", "dict"),
+        (2**3000, "extra['it']", "int"),
+    ],
+    ids=["object", "module", "builtin", "lambda", "path", "nested", "key", "huge int"],
+)
+def test_save_checkpoint_refuses_what_could_not_be_loaded(value, label, kind, tmp_path):
+    """A value that torch.load would refuse is refused when saving, by the key that leads to it; the old file stays."""
+    path = tmp_path / "net.pt"
+    save_checkpoint(path, nn.Linear(1, 1), step=1, durable=False)
+    before = path.read_bytes()
+
+    message = message_of(save_checkpoint, path, nn.Linear(1, 1), extra={"fine": 1, "it": value})
+
+    assert message.startswith(f"{path}: {label}: expected tensors, numbers, strings, None, or lists, tuples, sets and")
+    assert f"found a value of type {kind}, which torch.load refuses; convert it. Nothing was written" in message
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["net.pt"]
+
+
+def test_save_checkpoint_refuses_what_holds_itself(tmp_path):
+    """A list without end is an error with a name, not a crash."""
+    message = message_of(save_checkpoint, tmp_path / "net.pt", nn.Linear(1, 1), extra={"it": endless()})
+
+    assert "extra: is nested too deeply, or holds itself; make it flat" in message
+
+
+def test_save_checkpoint_refuses_extra_state_and_attributes_of_tensors(tmp_path):
+    """The same holds for extra state, for the optimizer, and for what somebody has hung on a tensor."""
+    tensor = torch.ones(1)
+    tensor.owner = Settings()
+    net, optimizer = small()
+    optimizer.param_groups[0]["tag"] = Settings()
+
+    assert "net.pt: model['_extra_state']: " in message_of(
+        save_checkpoint, tmp_path / "net.pt", Remembering(Settings())
+    )
+    assert "extra['best']: " in message_of(save_checkpoint, tmp_path / "net.pt", net, extra={"best": tensor})
+    assert "['param_groups'][0]['tag']: " in message_of(save_checkpoint, tmp_path / "net.pt", net, optimizer)
+    assert os.listdir(tmp_path) == []
+
+
+# --- where it is saved -----------------------------------------------------------------------------------------------
+
+
+def test_save_checkpoint_names_a_missing_folder(tmp_path):
+    """A folder that is not there is named, with the line that creates it."""
+    folder = tmp_path / "run"
+
+    message = message_of(save_checkpoint, folder / "net.pt", nn.Linear(1, 1))
+
+    assert message == (
+        f"{folder / 'net.pt'}: there is no folder {folder}; check the path, or create it: "
+        f"Path({str(folder)!r}).mkdir(parents=True)"
+    )
+    assert message_of(load_checkpoint, folder / "net.pt", nn.Linear(1, 1)) == message
+    assert not folder.exists()
+
+
+def test_save_checkpoint_refuses_a_folder(tmp_path):
+    """A folder in the place of a file is named, with a path that would do."""
+    message = message_of(save_checkpoint, tmp_path, nn.Linear(1, 1))
+
+    assert message == f"{tmp_path}: is a folder; give the path of a file in it, such as {tmp_path / 'checkpoint.pt'}"
+    assert message_of(load_checkpoint, tmp_path, nn.Linear(1, 1)) == message
+
+
+@pytest.mark.parametrize("name", ["none.pt", "none.safetensors"])
+def test_load_checkpoint_names_a_missing_file(name, tmp_path):
+    """A file that is not there is named."""
+    message = message_of(load_checkpoint, tmp_path / name, nn.Linear(1, 1))
+
+    assert message == f"{tmp_path / name}: there is no such file in the folder; check its name"
+
+
+def test_save_checkpoint_refuses_a_protected_file(saved, monkeypatch):
+    """A file that is protected from writing is not replaced, although its folder would allow it."""
+    before = saved[0].read_bytes()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root, as in a container, may write anything
+
+    message = message_of(save_checkpoint, saved[0], small()[0])
+
+    assert message == f"{saved[0]}: is protected from writing, or no ordinary file; choose another path"
+    assert saved[0].read_bytes() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+def test_save_checkpoint_refuses_a_pipe(tmp_path):
+    """A pipe is neither replaced nor waited for."""
+    os.mkfifo(tmp_path / "pipe")
+
+    assert "no ordinary file" in message_of(save_checkpoint, tmp_path / "pipe", nn.Linear(1, 1))
+    assert "no such file" in message_of(load_checkpoint, tmp_path / "pipe", nn.Linear(1, 1))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no such permissions")
+@pytest.mark.parametrize("name", ["net.pt", "net.safetensors"])
+def test_save_checkpoint_keeps_permissions(name, tmp_path):
+    """A new file gets the permissions of any new file, a replaced one keeps its own."""
+    path, plain = tmp_path / name, tmp_path / "plain"
+    plain.touch()
+
+    save_checkpoint(path, nn.Linear(1, 1), durable=False)
+    new = stat.S_IMODE(path.stat().st_mode)
+    path.chmod(0o640)
+    save_checkpoint(path, nn.Linear(1, 1), durable=False)
+
+    assert new == stat.S_IMODE(plain.stat().st_mode)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_save_checkpoint_follows_a_link(tmp_path):
+    """Saving through a link replaces the file behind it, and leaves the link a link."""
+    (tmp_path / "runs").mkdir()
+    link, behind = tmp_path / "latest.pt", tmp_path / "runs" / "net.pt"
+    try:
+        link.symlink_to(behind)
+    except OSError:
+        pytest.skip("this system allows no links")
+
+    for step in (1, 2):
+        save_checkpoint(link, nn.Linear(1, 1), step=step, durable=False)
+
+    assert link.is_symlink()
+    assert load_checkpoint(behind, nn.Linear(1, 1)).step == 2
+    assert os.listdir(tmp_path / "runs") == ["net.pt"]
+
+
+def test_save_checkpoint_flushes_before_it_replaces(tmp_path, monkeypatch):
+    """A durable save flushes the file, moves it into place, then flushes the folder; another flushes nothing."""
+    calls, replace, fsync = [], os.replace, os.fsync
+    monkeypatch.setattr(os, "replace", lambda *paths: (calls.append("replace"), replace(*paths)))
+    monkeypatch.setattr(os, "fsync", lambda file: (calls.append("flush"), fsync(file)))
+
+    save_checkpoint(tmp_path / "net.pt", nn.Linear(1, 1))
+    durable, calls[:] = list(calls), []
+    save_checkpoint(tmp_path / "net.pt", nn.Linear(1, 1), durable=False)
+
+    assert durable == (["flush", "replace"] if os.name == "nt" else ["flush", "replace", "flush"])
+    assert calls == ["replace"]
+
+
+def test_save_checkpoint_stores_checksums_where_they_were_switched_off(tmp_path):
+    """A program that has told torch not to compute checksums still gets them here, and keeps its setting."""
+    torch.serialization.set_crc32_options(False)
+    try:
+        save_checkpoint(tmp_path / "net.pt", nn.Linear(1, 1), durable=False)
+        kept = torch.serialization.get_crc32_options()
+        torch.save({}, tmp_path / "bare.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+
+    assert not kept
+    assert zipfile.ZipFile(tmp_path / "net.pt").testzip() is None
+    assert zipfile.ZipFile(tmp_path / "bare.pt").testzip() == "bare/data.pkl"
+
+
+# --- full disks ------------------------------------------------------------------------------------------------------
+
+
+class FullDisk(io.FileIO):
+    """A file on a disk with room for so many bytes."""
+
+    room = 0
+
+    def write(self, data):
+        if self.tell() + len(data) > self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+def test_save_checkpoint_keeps_the_old_file_on_a_full_disk(saved, monkeypatch):
+    """Wherever a disk becomes full, the old file stays, no temporary remains, and the error gives the reason."""
+    path, (net, optimizer) = saved[0], small()
+    save_checkpoint(path, net, optimizer, step=1, durable=False)
+    before = path.read_bytes()
+    monkeypatch.setattr(_container, "open", lambda path, mode: io.BufferedWriter(FullDisk(path, "w")), raising=False)
+
+    for room in range(0, len(before) - 64, 64):
+        FullDisk.room = room
+        message = message_of(save_checkpoint, path, net, optimizer, step=9, durable=False)
+        assert f"{path}: could not be written (OSError: [Errno 28] No space left on device)" in message
+        assert "what was there before is unchanged" in message
+        assert path.read_bytes() == before
+        assert os.listdir(path.parent) == [path.name]
+    FullDisk.room = 10 * len(before)
+    save_checkpoint(path, net, optimizer, step=9, durable=False)
+    monkeypatch.undo()
+
+    assert load_checkpoint(path, net, optimizer).step == 9
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net.safetensors"])
+def test_save_checkpoint_keeps_the_old_file_when_the_system_refuses_more(name, tmp_path):
+    """The same with a limit that the system itself enforces, for both formats."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    path = tmp_path / name
+    save_checkpoint(path, linear(9, 9), durable=False)
+    before, (soft, hard) = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    for limit in range(0, len(before), 97):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            with pytest.raises(CheckpointError, match=r"could not be written .*File too large"):
+                save_checkpoint(path, linear(9, 9), durable=False)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert path.read_bytes() == before
+        assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt(), MemoryError()])
+@pytest.mark.parametrize("place", ["os.fsync", "os.replace", "torch.save"])
+def test_save_checkpoint_cleans_up_wherever_it_fails(place, error, saved, monkeypatch):
+    """A failure in any step, or Ctrl-C, leaves the old file and no temporary."""
+    path, before = saved[0], saved[0].read_bytes()
+
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(place, fail)
+    with pytest.raises((CheckpointError, KeyboardInterrupt)) as caught:
+        save_checkpoint(path, small()[0])
+
+    assert isinstance(caught.value, KeyboardInterrupt) == isinstance(error, KeyboardInterrupt)
+    assert isinstance(caught.value, KeyboardInterrupt) or caught.value.__cause__ is error
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+# --- damaged files ---------------------------------------------------------------------------------------------------
+
+
+def boundaries(path):
+    """Return where something in an archive begins or ends."""
+    with zipfile.ZipFile(path) as archive:
+        places = [archive.start_dir]
+        for record in archive.infolist():
+            places += [record.header_offset, record.header_offset + 30 + len(record.filename)]
+            places += [record.header_offset + 30 + len(record.filename) + record.file_size]
+    return places
+
+
+def test_load_checkpoint_refuses_a_file_cut_short(saved):
+    """Whatever the length to which a file was cut, the error says what is wrong with it, and nothing is loaded."""
+    path, _ = saved
+    whole, (net, optimizer) = path.read_bytes(), small()
+    before = everything(net, optimizer)
+    places = itertools.chain.from_iterable((place - 1, place, place + 1) for place in boundaries(path))
+
+    for length in sorted({*range(0, len(whole), 64), *places, len(whole) - 1} - {-1}):
+        path.write_bytes(whole[:length])
+        message = message_of(load_checkpoint, path, net, optimizer)
+        kind = "is empty" if length == 0 else "is no checkpoint" if length < 4 else "is cut short: its end is missing"
+        assert message.startswith(f"{path}: {kind}"), length
+
+    assert everything(net, optimizer) == before
+
+
+def outcome(path, expected, before, **options):
+    """Load a file that may be damaged: refused with nothing changed, equal to what was saved, or changed in silence."""
+    net, optimizer = small()
+    net.load_state_dict(before[0])
+    optimizer.load_state_dict(before[1])
+    unchanged = everything(net, optimizer)
+    try:
+        loaded = load_checkpoint(path, net, optimizer, **options)
+    except CheckpointError:
+        return "refused" if everything(net, optimizer) == unchanged else "half loaded"
+    same = everything(net, optimizer) == expected and bits(loaded.extra) == {"loss": 0.5, "best": bits(torch.arange(3))}
+    return "equal" if same and loaded.step == 2 else "silent"
+
+
+def test_load_checkpoint_notices_flipped_bits(saved):
+    """A file in which a random bit has flipped is refused, or equal where it means nothing, never anything else."""
+    path, expected = saved
+    whole, (net, optimizer), generator = path.read_bytes(), small(), random.Random(0)
+    before = net.state_dict(), optimizer.state_dict()
+
+    outcomes = []
+    for _ in range(FLIP_ROUNDS):
+        damaged = bytearray(whole)
+        damaged[generator.randrange(len(whole))] ^= 1 << generator.randrange(8)
+        path.write_bytes(damaged)
+        outcomes.append(outcome(path, expected, before))
+
+    assert set(outcomes) == {"refused", "equal"}
+
+
+def test_load_checkpoint_without_verifying_misses_a_flipped_weight(saved):
+    """A flipped bit in a weight is refused; verify=False loads it in silence, as torch.load does."""
+    path, expected = saved
+    with zipfile.ZipFile(path) as archive:
+        data = archive.read("archive/data/0")
+    damaged = bytearray(path.read_bytes())
+    damaged[damaged.index(data)] ^= 1
+    path.write_bytes(damaged)
+    net, optimizer = small()
+    before = net.state_dict(), optimizer.state_dict()
+
+    assert outcome(path, expected, before) == "refused"
+    assert outcome(path, expected, before, verify=False) == "silent"
+    message = message_of(load_checkpoint, path, net)
+    assert message == f"{path}: is damaged: archive/data/0 has another checksum; load an older one"
+
+
+def legacy(path):
+    """Save as torch did until 2020."""
+    torch.save({"a": torch.ones(1)}, path, _use_new_zipfile_serialization=False)
+
+
+def archive(path):
+    """Write a zip archive of another kind."""
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("folder/notes.txt", "nothing to load")
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (
+            lambda path: path.write_text("epoch,loss"),
+            "is no checkpoint: expected a zip archive, found b'epoc'; check th",
+        ),
+        (Path.touch, "is empty (0 bytes); load an older one"),
+        (legacy, "is no checkpoint: expected a zip archive, found b'\\x80\\x02"),
+        (archive, "expected a file of save_checkpoint, found one that is damaged or something else (RuntimeError: "),
+        (
+            lambda path: torch.save(nn.Linear(1, 1).state_dict(), path),
+            "expected a file of save_checkpoint, found a bare state_dict of 2 tensors (model.load_state_dict takes it)",
+        ),
+        (
+            lambda path: torch.save({"epoch": 1, "net": {}}, path),
+            "found a dict with the keys ['epoch', 'net']; read it with torch.load(path, weights_only=True), and save",
+        ),
+        (lambda path: torch.save([torch.ones(1)], path), "expected a file of save_checkpoint, found a list; read it"),
+        (lambda path: torch.save(torch.ones(1), path), "expected a file of save_checkpoint, found a Tensor; read it"),
+        (lambda path: torch.save({}, path), "expected a file of save_checkpoint, found a dict with the keys []; read"),
+        (
+            lambda path: torch.save(nn.Linear(1, 1), path),
+            "expected tensors and plain values, found torch.nn.modules.linear.Linear, and loading that can run any",
+        ),
+    ],
+    ids=["text", "empty", "legacy", "zip", "state_dict", "dict", "list", "tensor", "empty dict", "module"],
+)
+def test_load_checkpoint_says_what_a_file_is_instead(write, words, tmp_path):
+    """A file that is no checkpoint is described, each kind in its own words."""
+    path, net = tmp_path / "file.pt", nn.Linear(1, 1)
+    write(path)
+    before = everything(net)
+
+    message = message_of(load_checkpoint, path, net)
+
+    assert message.startswith(f"{path}: ")
+    assert words in message
+    assert everything(net) == before
+
+
+def test_load_checkpoint_reports_a_file_that_cannot_be_read(saved, monkeypatch):
+    """A file that the system does not hand out is a CheckpointError with the system's reason."""
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(_container, "open", refuse, raising=False)
+
+    message = message_of(load_checkpoint, saved[0], small()[0])
+
+    assert "(PermissionError: [Errno 13] Permission denied)" in message
+
+
+# --- hostile files ---------------------------------------------------------------------------------------------------
+
+
+class Reduce:
+    """Pickles as a call."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+class Build:
+    """Pickles as an object that makes a folder when its state is set."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __setstate__(self, state):
+        os.mkdir(state["path"])
+
+
+class Layer(nn.Linear):
+    """A whole model with code in it."""
+
+    def __init__(self, path):
+        super().__init__(1, 1)
+        self.path = path
+
+    def __setstate__(self, state):
+        os.mkdir(state["path"])
+
+
+class Sorted(dict):
+    """A dict that calls something for each of its items."""
+
+    def __reduce__(self):
+        return os.mkdir, (self["path"],)
+
+
+def opcodes(path):
+    """Write a pickle by hand, in the oldest protocol: a global, a string, a tuple, a call."""
+    return b"cos\nmkdir\n(V" + str(path).replace("\\", "\\u005c").encode("raw_unicode_escape") + b"\ntR."
+
+
+HOSTILE = {
+    "reduce": lambda content, path: content.update(extra={"loss": Reduce(os.mkdir, path)}),
+    "eval": lambda content, path: content.update(extra={"x": Reduce(eval, f"__import__('os').mkdir({path!r})")}),
+    "exec": lambda content, path: content.update(step=Reduce(exec, f"import os; os.mkdir({path!r})")),
+    "build": lambda content, path: content.update(extra={"settings": Build(path)}),
+    "nested": lambda content, path: content["extra"].update(a=[({"b": [{"c": (1, Reduce(os.mkdir, path))}]},)]),
+    "key": lambda content, path: content["extra"].update({(Reduce(os.mkdir, path), 1): 2}),
+    "model": lambda content, path: content["model"].update({"0.weight": Reduce(os.mkdir, path)}),
+    "optimizer": lambda content, path: content["optimizer"]["state_dict"]["state"][0].update(x=Reduce(os.mkdir, path)),
+    "options": lambda content, path: content["optimizer"]["state_dict"]["param_groups"][0].update(lr=Build(path)),
+    "subclass": lambda content, path: content.update(model=Sorted(path=path)),
+    "module": lambda content, path: content.update(model=Layer(path)),
+}
+
+
+@pytest.mark.parametrize("kind", [*HOSTILE, "opcodes"])
+def test_load_checkpoint_runs_no_code(kind, saved, monkeypatch):
+    """A pickle that would run code, anywhere in the file, is refused and does not run; unsafe loading runs it."""
+    path, trap = saved[0], saved[0].parent / "trap"
+    content = torch.load(path, weights_only=True)
+    if kind == "opcodes":
+        replace_pickle(path, opcodes(trap))
+    else:
+        HOSTILE[kind](content, str(trap))
+        torch.save(content, path)
+    net, optimizer = small()
+    before = everything(net, optimizer)
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+
+    for options in ({}, {"verify": False}):
+        message = message_of(load_checkpoint, path, net, optimizer, **options)
+        assert re.search(r"expected tensors and plain values, found \S+, and loading that can run any code", message)
+        assert "Nothing was run." in message
+        assert "weights_only" not in message
+
+    assert not trap.exists()
+    assert everything(net, optimizer) == before
+    with contextlib.suppress(Exception):
+        torch.load(path, weights_only=False)
+    assert trap.exists()
+
+
+def replace_pickle(path, data):
+    """Put another pickle into an archive, with right checksums."""
+    with zipfile.ZipFile(path) as old:
+        records = {name: old.read(name) for name in old.namelist()}
+    with zipfile.ZipFile(path, "w") as new:
+        for name, record in records.items():
+            new.writestr(name, data if name.endswith("data.pkl") else record)
+
+
+@pytest.mark.parametrize("data", [b"", b".", b"\x80\x02}q\x00", b"\x80\x04\x95", pickle.dumps({}, 5), b"\xff" * 9])
+def test_load_checkpoint_refuses_a_pickle_without_sense(data, saved):
+    """A pickle that cannot be decoded, with right checksums, is an error like any other."""
+    replace_pickle(saved[0], data)
+    net, optimizer = small()
+    before = everything(net, optimizer)
+
+    message_of(load_checkpoint, saved[0], net, optimizer)
+
+    assert everything(net, optimizer) == before
+
+
+# --- tensors alone ---------------------------------------------------------------------------------------------------
+
+
+def test_save_checkpoint_writes_safetensors(tmp_path):
+    """A .safetensors file holds the model's tensors for any program, and loads into a model again."""
+    path, (net, _), (other, _) = tmp_path / "net.safetensors", small(), small()
+
+    save_checkpoint(path, net)
+    loaded = load_checkpoint(path, other)
+
+    assert bits(safetensors.torch.load_file(path)) == everything(net)[0]
+    assert everything(other) == everything(net)
+    assert loaded == Checkpoint(path, 0, {})
+
+
+def test_load_checkpoint_reads_safetensors_of_others(tmp_path):
+    """Files that other programs wrote with safetensors load, tied weights among them."""
+    net, other = tied(), tied()
+    safetensors.torch.save_model(net, tmp_path / "net.safetensors", metadata={"format": "pt"})
+
+    load_checkpoint(tmp_path / "net.safetensors", other)
+
+    assert everything(other) == everything(net)
+
+
+@pytest.mark.parametrize("options", [{"step": 1}, {"extra": {"loss": 1}}, {"optimizer": True}], ids=str)
+def test_save_checkpoint_refuses_more_than_tensors_in_safetensors(options, tmp_path):
+    """Optimizer, step and extra values are refused, not dropped in silence."""
+    net, optimizer = small()
+    options = {"optimizer": optimizer} if "optimizer" in options else options
+
+    message = message_of(save_checkpoint, tmp_path / "net.safetensors", net, error=ValueError, **options)
+
+    assert "a .safetensors file holds the model's tensors alone; leave out optimizer, step and extra, or" in message
+    assert os.listdir(tmp_path) == []
+
+
+def test_load_checkpoint_refuses_an_optimizer_from_safetensors(tmp_path):
+    """An optimizer cannot be loaded from a file that holds tensors alone."""
+    net, optimizer = small()
+    save_checkpoint(tmp_path / "net.safetensors", net, durable=False)
+
+    message = message_of(load_checkpoint, tmp_path / "net.safetensors", net, optimizer, error=ValueError)
+
+    assert "choose a name that ends in .pt" in message
+
+
+def test_save_checkpoint_refuses_what_safetensors_cannot_hold(tmp_path):
+    """Extra state, and a dtype that the format lacks, are refused with the way out, and nothing is left behind."""
+    path, net = tmp_path / "net.safetensors", nn.Module()
+    net.register_buffer("values", torch.ones(2, dtype=torch.complex128))
+
+    assert "expected tensors alone, found '_extra_state'; choose a name that ends in .pt" in message_of(
+        save_checkpoint, path, Remembering("a")
+    )
+    message = message_of(save_checkpoint, path, net)
+    assert "could not be written (KeyError: torch.complex128)" in message
+    assert "a name that ends in .pt takes every kind of tensor" in message
+    assert os.listdir(tmp_path) == []
+
+
+def test_load_checkpoint_compares_safetensors_first(tmp_path):
+    """Keys, shapes and dtypes of a .safetensors file are compared as those of any other."""
+    path = tmp_path / "net.safetensors"
+    save_checkpoint(path, linear(3, 4, 2), durable=False)
+
+    assert "found and not expected: '1.bias', '1.weight';" in message_of(load_checkpoint, path, linear(3, 4))
+    assert "'0.weight': expected shape (5, 3) of torch.f" in message_of(load_checkpoint, path, linear(3, 5, 2))
+
+
+def test_load_checkpoint_refuses_safetensors_cut_short(tmp_path):
+    """Whatever the length to which a .safetensors file was cut, it is refused, and nothing is loaded."""
+    path, net = tmp_path / "net.safetensors", nn.Linear(3, 3)
+    save_checkpoint(path, nn.Linear(3, 3), durable=False)
+    whole, before = path.read_bytes(), everything(net)
+
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        message = message_of(load_checkpoint, path, net)
+        assert "expected a safetensors file, found one that is damaged or something else (Safeten" in message, length
+
+    assert everything(net) == before
+
+
+# --- other processes -------------------------------------------------------------------------------------------------
+
+SIZE = 300
+
+
+def numbered(step):
+    """Return a net and an optimizer in which every number is the step."""
+    net = nn.Linear(SIZE, SIZE)
+    optimizer = sgd(net.parameters())
+    for parameter in net.parameters():
+        nn.init.constant_(parameter, step)
+        optimizer.state[parameter]["momentum_buffer"] = torch.full_like(parameter, step)
+    return net, optimizer
+
+
+def step_of(path):
+    """Load a numbered checkpoint and return its step, if every number in it is that one."""
+    net, optimizer = numbered(-1)
+    loaded = load_checkpoint(path, net, optimizer)
+    tensors = [*net.parameters(), *(state["momentum_buffer"] for state in optimizer.state.values())]
+    numbers = {number for tensor in tensors for number in tensor.unique().tolist()}
+    assert numbers == {loaded.step}
+    assert loaded.extra == {"step": loaded.step}
+    return loaded.step
+
+
+def save_numbered(path, ready, steps):
+    """Save numbered checkpoints, one after the other; runs in a process of its own."""
+    torch.set_num_threads(1)
+    for step in steps:
+        save_checkpoint(path, *numbered(step), step=step, extra={"step": step}, durable=step % 2 == 0)
+        if step == steps[0]:
+            ready.set()
+
+
+@pytest.fixture
+def processes():
+    """A way to start processes: on Linux with what is imported already, elsewhere slowly and from nothing."""
+    return multiprocessing.get_context("fork" if LINUX else "spawn")
+
+
+# From Python 3.12 on, forking warns of threads that hold locks; these processes only save.
+forking = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+@forking
+def test_save_checkpoint_survives_being_killed(processes, tmp_path):
+    """A process killed at any moment while it saves leaves the old checkpoint or the new one, whole."""
+    generator, path = random.Random(0), tmp_path / "net.pt"
+
+    steps = []
+    for _ in range(KILL_ROUNDS):
+        ready = processes.Event()
+        process = processes.Process(target=save_numbered, args=(path, ready, range(1, 10**6)), daemon=True)
+        process.start()
+        assert ready.wait(60)
+        time.sleep(generator.uniform(0, 0.05))
+        process.kill()
+        process.join()
+        steps.append(step_of(path))
+
+    assert all(step >= 1 for step in steps)
+    assert {name for name in os.listdir(tmp_path) if not re.fullmatch(r"\.net\.pt\.[0-9a-f]{16}\.tmp", name)} == {
+        "net.pt"
+    }
+
+
+def test_step_of_notices_a_mixture(tmp_path):
+    """The check that the tests with processes rely on sees a checkpoint that is half old and half new."""
+    net, optimizer = numbered(1)
+    nn.init.constant_(net.bias, 2)
+    save_checkpoint(tmp_path / "net.pt", net, optimizer, step=1, extra={"step": 1}, durable=False)
+
+    with pytest.raises(AssertionError):
+        step_of(tmp_path / "net.pt")
+
+
+@forking
+@pytest.mark.skipif(
+    os.name == "nt", reason="Windows refuses to replace a file while somebody reads it: an error, no loss"
+)
+def test_save_checkpoint_from_two_processes_at_once(processes, tmp_path):
+    """Two processes that save to one path do not disturb each other: every load in between finds a whole file."""
+    path, rounds, ready = tmp_path / "net.pt", 40, processes.Event()
+    save_checkpoint(path, *numbered(0), extra={"step": 0}, durable=False)
+    writers = [
+        processes.Process(target=save_numbered, args=(path, ready, range(first, first + rounds)))
+        for first in (1000, 2000)
+    ]
+
+    for writer in writers:
+        writer.start()
+    steps = set()
+    while any(writer.is_alive() for writer in writers):
+        steps.add(step_of(path))
+    for writer in writers:
+        writer.join()
+
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert step_of(path) in (999 + rounds, 1999 + rounds)
+    assert len(steps) > 2
+    assert os.listdir(tmp_path) == ["net.pt"]
