@@ -116,3 +116,4 @@ def _watchdog(seconds: float) -> Iterator[None]:
     finally:
         timer.cancel()
         raise_in_thread(thread, None)  # takes back one that is on its way
+        timer.join()
