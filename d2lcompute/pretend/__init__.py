@@ -19,6 +19,7 @@ number generator. A storage (``X.untyped_storage()``) tells the truth: it is on 
 """
 
 from .cards import A100 as A100
+from .cards import A100_PUBLISHED_FLOPS_PER_SECOND as A100_PUBLISHED_FLOPS_PER_SECOND
 from .cards import EPYC_7742 as EPYC_7742
 from .cards import Card as Card
 from .cards import Host as Host

@@ -6,18 +6,46 @@ from types import MappingProxyType
 
 import torch
 
-__all__ = ["A100", "EPYC_7742", "Card", "Host"]
+__all__ = ["A100", "A100_PUBLISHED_FLOPS_PER_SECOND", "EPYC_7742", "Card", "Host"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class Processor:
+    """The figures that both kinds of processor have.
+
+    Attributes:
+        name: its name.
+        flops_per_second: peak floating-point operations a second for each dtype; others count as ``torch.float32``.
+        memory_bytes_per_second: how fast it reads and writes its memory.
+    """
+
+    name: str
+    flops_per_second: Mapping[torch.dtype, float]
+    memory_bytes_per_second: float
+
+    def seconds(self, flops: float, nbytes: float, dtype: torch.dtype = torch.float32) -> float:
+        """Return what an operation takes: the larger of FLOPs over peak and bytes over bandwidth.
+
+        Args:
+            flops: its floating-point operations.
+            nbytes: the bytes that it reads and writes.
+            dtype: what it computes in.
+
+        Example:
+            >>> A100.seconds(flops=2 * 1000**3, nbytes=3 * 4 * 1000**2) == 2e9 / 19.5e12
+            True
+        """
+        peak = self.flops_per_second.get(dtype, self.flops_per_second[torch.float32])
+        return max(flops / peak, nbytes / self.memory_bytes_per_second)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card(Processor):
     """The figures of one accelerator card, as its data sheet gives them.
 
     Attributes:
         name: the card's name, as ``torch.cuda.get_device_name`` would say it.
-        flops_per_second: peak floating-point operations a second for each dtype; others count as ``torch.float32``.
-        memory_bytes: the size of its memory.
-        memory_bytes_per_second: how fast it reads and writes that memory.
+        memory_bytes: the size of its memory. It is only told, never enforced.
         bus_bytes_per_second: how fast data reach it or leave it, in one direction.
         bus_latency_seconds: what any copy costs before its first byte arrives. On no data sheet: a round figure.
         capability: the CUDA compute capability.
@@ -25,48 +53,29 @@ class Card:
 
     Example:
         >>> from dataclasses import replace
-        >>> slow = replace(A100, name="half an A100", memory_bytes_per_second=A100.memory_bytes_per_second / 2)
-        >>> slow.flops_per_second[torch.float32]
-        19500000000000.0
+        >>> slow = replace(A100, name="an A100 on a slow bus", bus_bytes_per_second=1e9)
+        >>> slow.seconds(flops=0, nbytes=1555) == A100.seconds(flops=0, nbytes=1555) == 1e-9
+        True
     """
 
-    name: str
-    flops_per_second: Mapping[torch.dtype, float]
     memory_bytes: int
-    memory_bytes_per_second: float
     bus_bytes_per_second: float
     bus_latency_seconds: float = 10e-6
     capability: tuple[int, int] = (8, 0)
     multiprocessors: int = 108
 
-    def peak(self, dtype: torch.dtype | None) -> float:
-        """Return the peak floating-point operations a second for a dtype."""
-        return _peak(self.flops_per_second, dtype)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Host:
+class Host(Processor):
     """The figures of the processor that gives the orders, and that computes what stays on the CPU.
 
     Attributes:
-        name: the processor's name.
-        flops_per_second: peak floating-point operations a second for each dtype.
-        memory_bytes_per_second: how fast it reads and writes its memory.
-        launch_seconds: what PyTorch and the driver need to give one order. On no data sheet: a round figure.
+        launch_seconds: what PyTorch and the driver need to give a device one order. On no data sheet: a round figure.
+        call_seconds: what PyTorch needs to start an operation on the CPU itself. A round figure too.
     """
 
-    name: str
-    flops_per_second: Mapping[torch.dtype, float]
-    memory_bytes_per_second: float
     launch_seconds: float = 5e-6
-
-    def peak(self, dtype: torch.dtype | None) -> float:
-        """Return the peak floating-point operations a second for a dtype."""
-        return _peak(self.flops_per_second, dtype)
-
-
-def _peak(flops_per_second: Mapping[torch.dtype, float], dtype: torch.dtype | None) -> float:
-    return flops_per_second.get(dtype or torch.float32, flops_per_second[torch.float32])
+    call_seconds: float = 1e-6
 
 
 # NVIDIA A100 40GB PCIe. Source: "NVIDIA A100 Tensor Core GPU" data sheet (NVIDIA 1758950 r4): FP64 Tensor Core and
@@ -80,6 +89,16 @@ A100 = Card(
     memory_bytes=40 * 10**9,
     memory_bytes_per_second=1555e9,
     bus_bytes_per_second=32e9,
+)
+
+# What others measured on such a card, to hold the model against: square matrix products in PyTorch 2.8 (CUDA 12.8),
+# dtype → size → operations a second. Source: github.com/zzc0721/torch-performance-test-data, issue 108.
+A100_PUBLISHED_FLOPS_PER_SECOND = MappingProxyType(
+    {
+        torch.float32: {1024: 8.99e12, 2048: 9.69e12, 4096: 15.52e12, 8192: 17.56e12, 10240: 16.67e12},
+        torch.float16: {1024: 83.66e12, 2048: 214.73e12, 4096: 241.49e12, 8192: 197.51e12, 10240: 205.66e12},
+        torch.bfloat16: {1024: 94.89e12, 2048: 138.46e12, 4096: 234.14e12, 8192: 215.26e12, 10240: 211.72e12},
+    }
 )
 
 # AMD EPYC 7742. Source: AMD's product page: 64 cores at 2.25 GHz, 204.8 GB/s a socket. Each of its cores completes two

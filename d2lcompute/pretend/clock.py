@@ -46,15 +46,14 @@ class Clock:
         self.events: list[Event] = []
         self._free_seconds: dict[torch.device, float] = {}
 
-    def run(self, device: torch.device, name: str, flops: int, nbytes: int, dtype: torch.dtype | None) -> None:
+    def run(self, device: torch.device, name: str, flops: int, nbytes: int, dtype: torch.dtype) -> None:
         """Put an operation into its device's queue; the host computes its own at once."""
-        worker = self.host if device == CPU else self.card
-        seconds = max(flops / worker.peak(dtype), nbytes / worker.memory_bytes_per_second)
         if device == CPU:
-            self._busy_host(name, self.host.launch_seconds + seconds)
+            seconds = self.host.seconds(flops, nbytes, dtype)
+            self._busy_host(name, self.host.call_seconds + seconds)
             return
         self._busy_host(f"launch {name}", self.host.launch_seconds)
-        self._enqueue(str(device), name, [device], seconds)
+        self._enqueue(str(device), name, [device], self.card.seconds(flops, nbytes, dtype))
 
     def copy(self, source: torch.device, target: torch.device, nbytes: int, *, wait: bool) -> None:
         """Send bytes over the bus; with ``wait`` the host goes on only when they have arrived."""

@@ -28,14 +28,13 @@ class Ledger:
 
     def enter_operation(self, call: Call, device: torch.device, out: object) -> None:
         """Enter one operation that ran on a device."""
-        op, args = operation(call.func), call.args
-        if self._is_closed or op.is_free:
+        op, args, tensors = operation(call.func), call.args, [*call.tensors(), *tensors_in(out)]
+        if self._is_closed or op.is_free or not tensors:
             return
         if op.name == "copy_" and (source := self.places.of(args[1])) != device:
             non_blocking = len(args) > 2 and args[2]
             self.enter_copy(source, device, args[0].nbytes, wait=not non_blocking)
             return
-        tensors = [*call.tensors(), *tensors_in(out)]
         if op.name != "_local_scalar_dense":  # the read itself: no kernel
             self.clock.run(device, op.name, flops(call, out), bytes_touched(tensors), _dtype(tensors))
         if op.reads or (op.is_indexing and has_mask(args[1])):
@@ -82,6 +81,6 @@ class Ledger:
             self.reports = [report for report in self.reports if report is not transfers]
 
 
-def _dtype(tensors: list[torch.Tensor]) -> torch.dtype | None:
+def _dtype(tensors: list[torch.Tensor]) -> torch.dtype:
     """Return the dtype that an operation computes in: that of its last floating-point tensor."""
-    return next((t.dtype for t in reversed(tensors) if t.is_floating_point()), None)
+    return next((t.dtype for t in reversed(tensors) if t.is_floating_point()), torch.float32)

@@ -122,6 +122,8 @@ class Machine:
         Args:
             device: the device to wait for; as in torch, the current one by default.
         """
+        if device is None and not self.devices:
+            return
         where = self.resolve("cuda" if device is None else device)
         if where is not None and where != CPU:
             self.ledger.clock.wait(where)

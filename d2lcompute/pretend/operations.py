@@ -10,6 +10,7 @@ from torch.utils.flop_counter import flop_registry
 
 __all__ = ["Call", "Operation", "bytes_touched", "flops", "has_mask", "operation", "storage_of", "tensors_in"]
 
+aten = torch.ops.aten
 _READS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 _FREE = ("empty", "new_empty", "resize", "set_", "record_stream", "lift_fresh", "is_same_size")
 _INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put")
@@ -41,6 +42,11 @@ class Call(NamedTuple):
         return self.func(*self.args, **self.kwargs)
 
 
+# Attention on the CPU goes by names of its own.
+_COUNTED_AS = {
+    aten._scaled_dot_product_flash_attention_for_cpu: aten._scaled_dot_product_flash_attention,
+    aten._scaled_dot_product_flash_attention_for_cpu_backward: aten._scaled_dot_product_flash_attention_backward,
+}
 # Lengths are read by the host.
 _ON_HOST = {
     "_pack_padded_sequence": ("lengths",),
@@ -116,7 +122,8 @@ def has_mask(indices: Any) -> bool:
 
 def flops(call: Call, out: Any) -> int:
     """Count floating-point operations as :mod:`torch.utils.flop_counter` does: products and convolutions, else 0."""
-    count = flop_registry.get(call.func.overloadpacket)  # type: ignore[attr-defined]
+    packet = call.func.overloadpacket  # type: ignore[attr-defined]
+    count = flop_registry.get(_COUNTED_AS.get(packet, packet))
     return count(*call.args, **call.kwargs, out_val=out) if count else 0
 
 
