@@ -48,7 +48,7 @@ def stands_side_by_side(answer: type[nn.Module], trial: Trial) -> None:
     }
     trial.same(trial.call(answer(net1, net2), X), torch.cat((out1, out2), -1), mistakes=mistakes)
 
-    net1, net2, X = _nets_and_input(trial, *trial.sizes(3))
+    net1, net2, X = _nets_and_input(trial, *trial.sizes(3), axes=trial.size(3, 4))
     trial.same(trial.call(answer(net1, net2), X), torch.cat((net1(X), net2(X)), -1))
 
 
@@ -91,10 +91,12 @@ def sends_gradients_to_both(answer: type[nn.Module], trial: Trial) -> None:
         trial.same(one, other, what=f"the gradient of {name}", mistakes={remark: None})
 
 
-def _nets_and_input(trial: Trial, width: int, out1: int, out2: int) -> tuple[nn.Linear, nn.Linear, torch.Tensor]:
-    """Draw two linear layers and an input with two to four axes."""
+def _nets_and_input(
+    trial: Trial, width: int, out1: int, out2: int, *, axes: int = 2
+) -> tuple[nn.Linear, nn.Linear, torch.Tensor]:
+    """Draw two linear layers and an input with so many axes."""
     dtype = trial.dtype()
-    shape = (*trial.sizes(trial.size(1, 3)), width)
+    shape = (*trial.sizes(axes - 1), width)
     trial.plan(
         f"ParallelBlock(Linear({width}, {out1}), Linear({width}, {out2})) on X of shape {shape}, {dtype}",
         nudge="Which axis holds the features? The other axes count examples, and stay as they are.",
