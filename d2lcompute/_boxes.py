@@ -195,5 +195,9 @@ def ink_on(ground: Any) -> str:
 
 
 def new_axes(width: float, height: float, **options: Any) -> Axes:
-    """Return the Axes of a new figure of so many inches, which pyplot and a notebook know of."""
-    return plt.figure(figsize=(width, height), **options).subplots()
+    """Return the Axes of a new figure of so many inches, which pyplot and a notebook know of.
+
+    Sizes are rounded up to a tenth: a notebook's stored output names them, and text is not equally wide everywhere.
+    """
+    size = math.ceil(10 * width) / 10, math.ceil(10 * height) / 10
+    return plt.figure(figsize=size, **options).subplots()
