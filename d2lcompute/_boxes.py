@@ -1,5 +1,6 @@
 """Boxes: how a net's outline is drawn, and what all figures share. No other module imports matplotlib."""
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
