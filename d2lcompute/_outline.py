@@ -132,7 +132,7 @@ class _Outliner:
         groups = []
         for _, run in itertools.groupby(paths, key=lambda path: _looks(self.modules[path])):
             first, *others = run
-            groups += [[first], others] if len(others) > 1 else [[path] for path in (first, *others)]
+            groups += [[first], others] if others else [[first]]
         if len(groups) > _MAX_CHILDREN:
             groups[_MAX_CHILDREN - 2 : -1] = [[path for group in groups[_MAX_CHILDREN - 2 : -1] for path in group]]
         return groups

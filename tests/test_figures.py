@@ -711,6 +711,17 @@ def test_show_matrix_suits_values_of_any_kind(matrix, texts, limits):
     assert ax.images[0].get_clim() == pytest.approx(limits)
 
 
+def test_show_matrix_greys_what_has_no_place_on_the_scale():
+    """A cell that is infinite or not a number has a grey that the scale does not have."""
+    image = show_matrix(torch.tensor([[0.0, 1.0, torch.nan, -torch.inf]])).images[0]
+
+    colours = image.to_rgba(image.get_array())[0]
+
+    assert same_color(colours[2], "#C4CBD2")
+    assert same_color(colours[3], "#C4CBD2")
+    assert not any(same_color(colour, "#C4CBD2") for colour in colours[:2])
+
+
 def test_show_matrix_writes_values_only_where_they_can_be_read():
     """By default up to 12 by 12 are written, and annotate overrides that."""
     counts = [

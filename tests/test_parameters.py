@@ -138,13 +138,15 @@ def test_parameter_table_prints_devices_only_when_not_all_is_on_the_cpu():
 
 
 def test_parameter_table_cuts_a_long_list_of_tied_names_short_in_print_only():
-    """A layer used six times prints two of the five other names, and the row still holds all of them."""
+    """A layer used six times prints two of the five other names, one used four times all three; rows hold them all."""
     layer = nn.Linear(2, 2, bias=False)
 
     table = parameter_table(nn.Sequential(*[layer] * 6))
+    shorter = parameter_table(nn.Sequential(*[layer] * 4))
 
     assert table[0].tied_with == tuple(f"{i}.weight" for i in range(1, 6))
     assert repr(table).splitlines()[1].endswith("  1.weight, 2.weight and 3 more")
+    assert repr(shorter).splitlines()[1].endswith("  1.weight, 2.weight, 3.weight")
 
 
 @pytest.mark.parametrize("make", [tied_mlp, SharedHead, lambda: nn.Sequential(nn.LazyLinear(3)), nn.ReLU])
