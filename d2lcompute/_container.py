@@ -10,9 +10,9 @@ import stat
 import textwrap
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import safe_open
@@ -48,46 +48,68 @@ def write_tensors(path: Path, model: nn.Module, *, durable: bool) -> None:
 
 
 def read_archive(path: Path, *, map_location: Any, verify: bool) -> Any:
-    """Read what :func:`write_archive` wrote, without running anything that the file may hold.
+    """Read what :func:`write_archive` wrote, and run nothing; tensors may be views of the file: copy what stays."""
 
-    Tensors on the CPU are views of the file, except on Windows: copy what is to stay.
-    """
-    _check_file(path)
-    try:
-        _check_archive(path, verify=verify)
+    def read(file: BinaryIO) -> Any:
+        _check_archive(path, file, verify=verify)
         # Windows would refuse to replace the file for as long as anything, such as an old traceback, keeps the map.
         return torch.load(path, map_location=map_location, weights_only=True, mmap=os.name != "nt")
-    except CheckpointError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(_refusal(path, error)) from error
-    except Exception as error:
-        raise CheckpointError(
-            f"{path}: expected a file of save_checkpoint, found one that is damaged or something else "
-            f"({_reason(error)}); check the path, or load an older one"
-        ) from error
+
+    return _read(path, read, "file of save_checkpoint")
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Read a file in the safetensors format; tied tensors, which it stores once, get all their names back."""
-    _check_file(path)
-    try:
+
+    def read(_: BinaryIO) -> dict[str, torch.Tensor]:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
-            twins = file.metadata() or {}
+            twins = (file.metadata() or {}).items()
+        return {name: tensors[twin] for name, twin in twins if twin in tensors} | tensors
+
+    return _read(path, read, "safetensors file")
+
+
+def _read(path: Path, read: Callable[[BinaryIO], Any], kind: str) -> Any:
+    """Call ``read`` and make any error a :class:`CheckpointError`; again, if the file was replaced in the meantime.
+
+    To map a file, torch and safetensors open it a second time, by its name: by then it may be another one.
+    """
+    _check_path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such file in the folder; check its name")
+    try:
+        for _ in range(100):
+            with open(path, "rb") as file:  # as long as it is open, its number is given to no other file
+                try:
+                    result = read(file)
+                except Exception:
+                    if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                        raise
+                else:
+                    if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                        return result
+        raise CheckpointError(f"{path}: is replaced again and again while it is read; load a copy of it")
+    except CheckpointError:
+        raise
+    except pickle.UnpicklingError as error:
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        raise CheckpointError(
+            f"{path}: expected tensors and plain values, found {code[1] if code else 'what cannot be decoded'}, and "
+            "loading that can run any code. Nothing was run. If you saved a whole model yourself, save it again with "
+            "save_checkpoint; otherwise do not load it"
+        ) from error
     except Exception as error:
         raise CheckpointError(
-            f"{path}: expected a safetensors file, found one that is damaged or something else ({_reason(error)}); "
-            "check the path, or load an older one"
+            f"{path}: expected a {kind}, found one that is damaged or something else ({_reason(error)}); check the "
+            "path, or load an older one"
         ) from error
-    return tensors | {name: tensors[twin] for name, twin in twins.items() if twin in tensors and name not in tensors}
 
 
 def _check_loadable(path: Path, label: str, value: Any) -> None:
     """Refuse a value that ``torch.load`` would refuse, naming the innermost key that leads to it."""
-    if value is None or type(value) in (bool, float, str) or (type(value) is int and value.bit_length() < 64):
-        return
-    if type(value) in (torch.Tensor, nn.Parameter) and not vars(value):
+    plain = value is None or type(value) in (bool, float, str) or (type(value) is int and value.bit_length() < 64)
+    if plain or (type(value) in (torch.Tensor, nn.Parameter) and not vars(value)):
         return
     is_dict = type(value) in (dict, OrderedDict) and all(type(key) in (int, str) for key in value)
     if is_dict or type(value) in (list, tuple):
@@ -108,8 +130,10 @@ def _check_loadable(path: Path, label: str, value: Any) -> None:
 @contextlib.contextmanager
 def _replacing(path: Path, *, durable: bool) -> Iterator[Path]:
     """Lend a temporary file that takes the place of ``path`` when the block ends and vanishes when it fails."""
+    _check_path(path)
+    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+        raise CheckpointError(f"{path}: is protected from writing, or no ordinary file; choose another path")
     target = Path(os.path.realpath(path))  # behind a link it is the file that changes, not the link
-    _check_writable(path)
     temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.tmp")
     try:
         temporary.touch(exist_ok=False)
@@ -151,44 +175,17 @@ def _check_path(path: Path) -> None:
         raise CheckpointError(f"{path}: there is no folder {path.parent}; check the path, or create it: {make}")
 
 
-def _check_writable(path: Path) -> None:
-    """Refuse a place where a checkpoint cannot be put, before anything is written."""
-    _check_path(path)
-    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
-        raise CheckpointError(f"{path}: is protected from writing, or no ordinary file; choose another path")
-
-
-def _check_file(path: Path) -> None:
-    """Refuse a path at which there is no file."""
-    _check_path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such file in the folder; check its name")
-
-
-def _check_archive(path: Path, *, verify: bool) -> None:
+def _check_archive(path: Path, file: BinaryIO, *, verify: bool) -> None:
     """Refuse what is no whole archive, and a record that differs from its checksum, which torch does not look at."""
-    with open(path, "rb") as file:
-        start = file.read(4)
-    if not start:
-        raise CheckpointError(f"{path}: is empty (0 bytes); load an older one")
-    if start != b"PK\3\4":
-        raise CheckpointError(f"{path}: is no checkpoint: expected a zip archive, found {start!r}; check the path")
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError(f"{path}: is cut short: its end is missing; load an older one")
+    start = file.read(4)
+    if not zipfile.is_zipfile(file):
+        found = f"is no checkpoint: expected a zip archive, found {start!r}" if start else "is empty"
+        found = "is cut short: its end is missing" if start == b"PK\3\4" else found
+        raise CheckpointError(f"{path}: {found}; check the path, or load an older one")
     if verify:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             if damaged := archive.testzip():
                 raise CheckpointError(f"{path}: is damaged: {damaged} has another checksum; load an older one")
-
-
-def _refusal(path: Path, error: pickle.UnpicklingError) -> str:
-    """Say why ``torch.load`` refused a file; its own message explains how to run what is in it."""
-    if code := re.search(r"GLOBAL (\S+)", str(error)):
-        return (
-            f"{path}: expected tensors and plain values, found {code[1]}, and loading that can run any code. Nothing "
-            "was run. If you saved a whole model, save it again with save_checkpoint; if it is not yours, delete it"
-        )
-    return f"{path}: holds values that cannot be decoded safely. Nothing was run; load an older one"
 
 
 def _reason(error: BaseException) -> str:

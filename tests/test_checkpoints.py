@@ -1165,7 +1165,7 @@ def archive(path):
             lambda path: path.write_text("epoch,loss"),
             "is no checkpoint: expected a zip archive, found b'epoc'; check th",
         ),
-        (Path.touch, "is empty (0 bytes); load an older one"),
+        (Path.touch, "is empty; check the path, or load an older one"),
         (legacy, "is no checkpoint: expected a zip archive, found b'\\x80\\x02"),
         (archive, "expected a file of save_checkpoint, found one that is damaged or something else (RuntimeError: "),
         (
@@ -1482,10 +1482,59 @@ def test_step_of_notices_a_mixture(tmp_path):
         step_of(tmp_path / "net.pt")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows refuses to replace a file that is being read")
+@pytest.mark.parametrize("name", ["net.pt", "net.safetensors"])
+def test_load_checkpoint_never_mixes_two_files(name, tmp_path, monkeypatch):
+    """A file replaced between being opened and being mapped gives the new weights with the new step, not a mixture."""
+    path, other = tmp_path / name, tmp_path / f"other-{name}"
+    extra = {} if name.endswith(".safetensors") else {"step": 1, "extra": {"step": 1}}
+    save_checkpoint(path, numbered(0)[0], durable=False)
+    save_checkpoint(other, numbered(1)[0], durable=False, **extra)
+    content, opened = other.read_bytes(), torch.UntypedStorage.from_file
+
+    def replaced_before_it_is_mapped(*arguments, **options):
+        if other.exists():
+            os.replace(other, path)
+        return opened(*arguments, **options)
+
+    monkeypatch.setattr(torch.UntypedStorage, "from_file", replaced_before_it_is_mapped)
+    net = numbered(-1)[0]
+    loaded = load_checkpoint(path, net)
+
+    assert not other.exists()
+    assert path.read_bytes() == content
+    assert loaded.extra == extra.get("extra", {})
+    assert net.weight.unique().tolist() == [1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows refuses to replace a file that is being read")
+def test_torch_load_mixes_two_files(tmp_path, monkeypatch):
+    """What the test above rules out does happen to torch.load: values of the old file, weights of the new one."""
+    path, other = tmp_path / "net.pt", tmp_path / "other.pt"
+    for place, step in ((path, 0), (other, 1)):
+        save_checkpoint(place, numbered(step)[0], step=step, durable=False)
+    opened = torch.UntypedStorage.from_file
+    monkeypatch.setattr(
+        torch.UntypedStorage, "from_file", lambda *arguments: (os.replace(other, path), opened(*arguments))[1]
+    )
+
+    content = torch.load(path, weights_only=True, mmap=True)
+
+    assert content["step"] == 0
+    assert content["model"]["weight"].unique().tolist() == [1]
+
+
+def test_load_checkpoint_gives_up_on_a_file_that_never_rests(saved, monkeypatch):
+    """A file that is replaced during every attempt is an error in the end, not an endless loop."""
+    monkeypatch.setattr(os.path, "samestat", lambda *stats: False)
+
+    message = message_of(load_checkpoint, saved[0], small()[0])
+
+    assert message == f"{saved[0]}: is replaced again and again while it is read; load a copy of it"
+
+
 @forking
-@pytest.mark.skipif(
-    os.name == "nt", reason="Windows refuses to replace a file while somebody reads it: an error, no loss"
-)
+@pytest.mark.skipif(os.name == "nt", reason="Windows refuses to replace a file that is being read: an error, no loss")
 def test_save_checkpoint_from_two_processes_at_once(processes, tmp_path):
     """Two processes that save to one path do not disturb each other: every load in between finds a whole file."""
     path, rounds, ready = tmp_path / "net.pt", 40, processes.Event()
