@@ -95,6 +95,7 @@ def _clean_environment(*, on_cpu: bool) -> Iterator[None]:
     with tempfile.TemporaryDirectory() as data:
         os.environ["D2LCOMPUTE_DATA"] = data
         os.environ.pop("MPLBACKEND", None)
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # kernels side by side would fight for the cores
         if on_cpu:
             os.environ["D2LCOMPUTE_DEVICE"] = "cpu"
         try:

@@ -1,0 +1,32 @@
+"""What validation gives each notebook's kernel: no accelerator, one thread, and a data folder of its own."""
+
+import os
+import tempfile
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item):
+    """Set the environment while nbval starts a kernel, so that stored outputs hold on every machine."""
+    before = dict(os.environ)
+    os.environ |= {"D2LCOMPUTE_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "D2LCOMPUTE_DATA": _folder(item)}
+    os.environ.pop("MPLBACKEND", None)  # a backend meant for tests would keep figures out of the outputs
+    try:
+        return (yield)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _folder(item):
+    """Return a notebook's data folder, which is gone when the tests are."""
+    folders = item.config.stash.setdefault(_FOLDERS, {})
+    if item.path not in folders:
+        folder = tempfile.TemporaryDirectory()
+        item.config.add_cleanup(folder.cleanup)
+        folders[item.path] = folder
+    return folders[item.path].name
+
+
+_FOLDERS = pytest.StashKey()
