@@ -54,7 +54,9 @@ def check_model(file: Path, current: Mapping[str, Any], saved: Mapping[str, Any]
     first: dict[int, str] = {}
     for key, value in current.items():
         twin = first.setdefault(id(value), key)
-        if twin != key and isinstance(value, torch.Tensor) and not _equal(saved[twin], saved[key]):
+        if twin == key or not isinstance(value, torch.Tensor):
+            continue
+        if saved[twin].data_ptr() != saved[key].data_ptr() and not torch.equal(saved[twin], saved[key]):
             raise CheckpointError(
                 f"{file}: model: expected equal values for {twin!r} and {key!r}, which are tied in the model, found "
                 "different ones; load it into a model that does not tie them"
@@ -74,7 +76,7 @@ def check_optimizer(file: Path, model: nn.Module, optimizer: Optimizer, saved: M
     for number, kept in saved["state_dict"]["state"].items():
         if not isinstance(number, int):
             continue  # an optimizer's own state, not that of a parameter
-        known = number < len(parameters)
+        known = 0 <= number < len(parameters)
         own = optimizer.state.get(parameters[number], {}) if known else {}
         for key, value in kept.items():
             if not isinstance(value, torch.Tensor):
@@ -121,13 +123,20 @@ def restore(
 def _load_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
     """Load an optimizer's state; options that a scheduler added before it was saved come along."""
     options = [set(group) for group in optimizer.param_groups]
-    optimizer.load_state_dict(copy.deepcopy(dict(saved)))  # a copy outlives the mapped file
+    optimizer.load_state_dict(_own(saved))
     for number, (names, group) in enumerate(zip(options, optimizer.param_groups, strict=True)):
         if missing := sorted(names - group.keys()):
             raise ValueError(
                 f"optimizer: expected the options {missing} in group {number}, found none; build it and its scheduler "
                 "as they were when the file was saved"
             )
+
+
+def _own(value: Any) -> Any:
+    """Copy what an optimizer is to keep, so that it outlives the mapped file."""
+    if isinstance(value, dict):
+        return {key: _own(item) for key, item in value.items()}
+    return value.clone() if isinstance(value, torch.Tensor) else copy.deepcopy(value)
 
 
 def _loads_as_usual(model: nn.Module, current: Mapping[str, Any]) -> bool:
@@ -157,11 +166,6 @@ def _copy(targets: list[torch.Tensor], sources: list[torch.Tensor]) -> None:
     """Copy the values of ``sources`` into ``targets``."""
     if targets:
         torch._foreach_copy_(targets, sources)
-
-
-def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Return whether two tensors share their memory or hold the same values."""
-    return a.data_ptr() == b.data_ptr() or torch.equal(a, b)
 
 
 def _describe(value: Any) -> str:

@@ -23,6 +23,7 @@ from torch import nn
 
 from d2lcompute import _container, _restoring
 from d2lcompute.checkpoints import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
+from d2lcompute.pretend import pretend_gpus
 
 LINUX = sys.platform == "linux"
 KILL_ROUNDS = int(os.environ.get("D2LCOMPUTE_KILL_ROUNDS", "10" if LINUX else "3"))  # starting takes seconds elsewhere
@@ -416,6 +417,27 @@ def test_load_checkpoint_reads_a_file_from_a_gpu_without_one(tmp_path, monkeypat
     if not torch.cuda.is_available():
         with pytest.raises(RuntimeError, match="deserialize object on a CUDA device"):
             torch.load(tmp_path / "net.pt", weights_only=True)
+
+
+def test_load_checkpoint_onto_another_device(saved):
+    """A file from the CPU loads onto pretended GPUs, and theirs loads onto another one and onto the CPU."""
+    path, expected = saved
+
+    with pretend_gpus(2):
+        nets = []
+        for device in ("cuda:0", "cuda:1"):
+            net = small()[0].to(device)
+            optimizer = sgd(net.parameters())
+            load_checkpoint(path, net, optimizer)
+            save_checkpoint(path, net, optimizer, step=2, durable=False)
+            nets.append(net)
+        devices = [net[0].weight.device for net in nets]
+        kept = optimizer.state[net[0].weight]["momentum_buffer"].device
+    net, optimizer = small()
+    load_checkpoint(path, net, optimizer)
+
+    assert [*map(str, devices), str(kept)] == ["cuda:0", "cuda:1", "cuda:1"]
+    assert everything(net, optimizer) == expected
 
 
 def test_load_checkpoint_hands_map_location_on(saved):
