@@ -13,9 +13,12 @@ to change. A modelled time is no measurement: it is the same on every computer.
 What is not modelled: how well a kernel fits its card (small products reach a fraction of the peak), caches, streams,
 the allocator and its memory limit, and everything that the program does outside torch, which takes no time here.
 
-What is not covered raises: sparse tensors, ``torch.autocast("cuda")``, ``torch.cuda.Stream``, ``torch.cuda.Event``,
-CUDA graphs, memory statistics, ``torch.jit.trace``, ``data_ptr``-like exports. The devices share the CPU's random
-number generator. A storage (``X.untyped_storage()``) tells the truth: it is on the CPU.
+What is not covered raises an error that names it: sparse tensors, ``torch.autocast("cuda")``, streams, events, CUDA
+graphs, memory statistics, ``torch.jit.trace``, handing memory over with ``__dlpack__``. What answers otherwise than a
+real device: ``torch.compile`` inside a block runs the program uncompiled; all devices share the CPU's random number
+generator, so that one seed gives the numbers of a CPU run; a storage (``X.untyped_storage()``) tells the truth, it is
+on the CPU. A layer that torch computes on the CPU in one piece, such as ``nn.LSTM``, is timed as that build of torch
+takes it apart.
 """
 
 from .cards import A100 as A100

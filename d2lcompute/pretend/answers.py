@@ -107,6 +107,23 @@ def _set_rng_state(_: "Machine", state: torch.Tensor, device: Any = None) -> Non
     torch.set_rng_state(state)
 
 
+# torch calls these hooks from within an operation, where the mode that answers for devices is taken away.
+
+
+def _init_hooks(machine: "Machine", hooks: Any, pack_hook: Any, unpack_hook: Any) -> None:
+    def seen(hook: Any) -> Any:
+        def run(value: Any) -> Any:
+            stack = torch.overrides._get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+            if not machine.is_current or machine.calls in stack:
+                return hook(value)
+            with machine.calls:
+                return hook(value)
+
+        return run
+
+    hooks.pack_hook, hooks.unpack_hook = seen(pack_hook), seen(unpack_hook)
+
+
 # What a device cannot do here.
 
 
@@ -124,6 +141,11 @@ def _enter_autocast(_: "Machine", context: Any) -> Any:
 
 def _trace(*_: Any, **__: Any) -> Any:
     raise not_covered("torch.jit.trace", "it would record the CPU as each tensor's device; trace outside the block")
+
+
+def _compile(_: "Machine", model: Any = None, **__: Any) -> Any:
+    """Give the program back as it is: it runs, uncompiled."""
+    return model if model is not None else lambda later: later
 
 
 HARMLESS = {"init", "ipc_collect", "get_arch_list", "get_gencode_flags", "check_error"}
@@ -165,6 +187,8 @@ ANSWERS: list[tuple[Any, str, Any]] = [
     (torch._C, "_accelerator_exchangeDevice", _exchange),
     (torch._C, "_accelerator_maybeExchangeDevice", _exchange),
     (torch.backends.cudnn, "is_acceptable", _no),
+    (torch.autograd.graph.saved_tensors_hooks, "__init__", _init_hooks),
     (torch.autocast, "__enter__", _enter_autocast),
     (torch.jit, "trace", _trace),
+    (torch, "compile", _compile),
 ]

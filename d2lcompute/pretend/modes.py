@@ -105,7 +105,7 @@ def _run(machine: "Machine", call: Call) -> Any:
     device = places.device_for(call)
     if device not in (None, CPU) and call.kwargs.get("generator") is not None:
         raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
-    before = {id(s): s for s in map(storage_of, inputs)}  # kept, so that a result's memory can be told from theirs
+    before = {id(s): s for s in map(storage_of, inputs) if s is not None}  # kept, to tell a result's memory from theirs
     out = call.run()
     op = operation(call.func)
     for i, result in enumerate(tensors_in(out)):

@@ -129,21 +129,16 @@ def flops(call: Call, out: Any) -> int:
 
 def bytes_touched(tensors: Iterable[torch.Tensor]) -> int:
     """Return the bytes of the tensors that go in and come out, each counted as often as it is there."""
-    return sum(min(t.numel() * t.element_size(), storage_of(t).nbytes()) for t in tensors)
+    sizes = ((t.numel() * t.element_size(), storage_of(t)) for t in tensors)
+    return sum(min(nbytes, storage.nbytes()) for nbytes, storage in sizes if storage is not None)
 
 
-def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage:
-    """Return the memory that a tensor uses, also of one inside ``torch.func.vmap`` or ``torch.func.grad``.
-
-    Raises:
-        NotImplementedError: if the tensor has no dense memory of its own.
-    """
+def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage | None:
+    """Return the memory that a tensor uses, also inside ``torch.func.vmap`` and ``grad``; None if it is sparse."""
     try:
         with torch._C.DisableTorchFunctionSubclass():  # a lazy parameter refuses to answer
             return tensor.untyped_storage()
     except (NotImplementedError, RuntimeError):
         if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
             return storage_of(torch._C._functorch.get_unwrapped(tensor))
-        raise NotImplementedError(
-            f"a tensor of layout {tensor.layout} is not covered by pretend_gpus: its devices hold dense tensors only"
-        ) from None
+        return None

@@ -45,8 +45,18 @@ class Places:
         return CPU if found is _ANYWHERE else found
 
     def put(self, tensor: torch.Tensor, device: torch.device | None) -> None:
-        """Say that a tensor's memory is on a device; None leaves it open until it is used."""
-        self.put_storage(storage_of(tensor), _ANYWHERE if device is None else device)
+        """Say that a tensor's memory is on a device; None leaves it open until it is used.
+
+        Raises:
+            NotImplementedError: if the tensor has no memory that could be on a pretended device.
+        """
+        storage = storage_of(tensor)
+        if storage is not None:
+            self.put_storage(storage, _ANYWHERE if device is None else device)
+        elif device not in (None, CPU):
+            raise NotImplementedError(
+                f"a tensor of layout {tensor.layout} is not covered by pretend_gpus: its devices hold dense ones only"
+            )
 
     def put_storage(self, storage: torch.UntypedStorage, device: torch.device) -> None:
         """Say that a storage is on a device."""

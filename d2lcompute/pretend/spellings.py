@@ -67,6 +67,13 @@ def _is_pinned(machine: "Machine", call: Call) -> bool:
     return machine.places.is_pinned(call.args[0])
 
 
+def _make_device(machine: "Machine", call: Call) -> torch.device:
+    if len(call.args) == 1 and isinstance(call.args[0], int) and machine.device_count:
+        return torch.device("cuda", call.args[0])
+    made: torch.device = call.run()
+    return made
+
+
 # Moves.
 
 
@@ -189,12 +196,12 @@ def _set_grad(machine: "Machine", call: Call) -> None:
 
 def _deepcopy(machine: "Machine", call: Call) -> Any:
     tensor, memo = call.args
-    if id(tensor) not in memo and not tensor.is_meta:
-        storage = storage_of(tensor)
+    storage = storage_of(tensor)
+    if id(tensor) not in memo and not tensor.is_meta and storage is not None:
         copies = memo.setdefault("torch", {})  # where torch looks, so that tensors that share memory go on sharing it
         if storage._cdata not in copies:
             whole = torch.empty(0, dtype=torch.uint8).set_(storage)
-            copies[storage._cdata] = storage_of(whole.clone())
+            copies[storage._cdata] = whole.clone().untyped_storage()
     return _run_seen(machine, call)
 
 
@@ -235,6 +242,7 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = {
     Tensor.is_cpu.__get__: _is_cpu,
     Tensor.get_device: _get_device,
     torch.get_device: _get_device,
+    torch.device: _make_device,
     Tensor.type: _type,
     Tensor.is_pinned: _is_pinned,
     Tensor.to: _to,

@@ -11,6 +11,7 @@ import torch
 
 from .. import devices
 from .answers import ANSWERS, HARMLESS
+from .parallel import PARALLEL_ANSWERS
 from .spellings import not_covered
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["installed"]
 Answer = Callable[..., Any]
 _lock = threading.Lock()
 _blocks = 0  # how many are open, in all threads
+_INHERITED = object()
 _replaced: list[tuple[Any, str, Any, Any]] = []
 
 
@@ -42,20 +44,23 @@ def installed() -> Iterator[None]:
 
 
 def _put_in() -> None:
-    for owner, name, answer in [*_refusals(), *ANSWERS]:
+    for owner, name, answer in [*_refusals(), *ANSWERS, *PARALLEL_ANSWERS]:
         original = getattr(owner, name, None)
         if original is not None:  # else this version of torch does not have it
             stand_in = _in_this_thread(original, answer)
-            setattr(owner, name, staticmethod(stand_in) if name == "__new__" else stand_in)
-            _replaced.append((owner, name, original, stand_in))
+            kept = vars(owner).get(name, _INHERITED)  # a staticmethod, where it is one
+            setattr(owner, name, staticmethod(stand_in) if isinstance(kept, staticmethod) else stand_in)
+            _replaced.append((owner, name, kept, stand_in))
     torch.serialization.register_package(0, _tag, _restore)
 
 
 def _take_out() -> None:
     while _replaced:
-        owner, name, original, stand_in = _replaced.pop()
-        if getattr(owner, name) is stand_in:
-            setattr(owner, name, staticmethod(original) if name == "__new__" else original)
+        owner, name, kept, stand_in = _replaced.pop()
+        if getattr(owner, name) is stand_in:  # else the program has put something of its own there
+            delattr(owner, name)
+            if kept is not _INHERITED:
+                setattr(owner, name, kept)
     registry = torch.serialization._package_registry
     registry[:] = [entry for entry in registry if entry[1] is not _tag]
 
