@@ -139,7 +139,9 @@ def _draw_event(ax: "Axes", event: "Event", row: int, factor: float) -> None:
     start, width = event.start_seconds * factor, (event.end_seconds - event.start_seconds) * factor
     waits = event.name.startswith("wait")
     colour = PALETTE[row % len(PALETTE)]
-    look = {"fc": "none", "ec": colour, "hatch": "////", "alpha": 0.35} if waits else {"fc": colour, "ec": "white"}
+    thin = width < 0.005 * ax.get_xlim()[1]  # a white edge would cover it
+    bar = {"fc": colour, "ec": colour if thin else "white"}
+    look = {"fc": "none", "ec": colour, "hatch": "////", "alpha": 0.35} if waits else bar
     ax.broken_barh([(start, width)], (row - 0.35, 0.7), lw=0 if waits else 0.4, **look)
     room = 72 * ax.bbox.width / ax.get_figure().dpi * width / ax.get_xlim()[1]  # type: ignore[union-attr]
     if text_width_inches(event.name, PLAIN) * 72 < room:
