@@ -1,0 +1,1 @@
+"""Exercises of the notebook 07_gpu: one file each."""
