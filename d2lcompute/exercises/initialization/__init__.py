@@ -1,0 +1,1 @@
+"""Exercises of the notebook 03_initialization: one file each."""
