@@ -36,7 +36,8 @@ lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-notebooks: $(READY)  ## execute all notebooks and store their outputs
+notebooks: $(READY)  ## write the exercises into the notebooks, execute all, and store their outputs
+	@$(BIN)/python -m tools.exercises
 	@$(BIN)/python -m tools.execute --store --jobs $(JOBS)
 
 doctor: $(READY)  ## say what is installed here and what is missing

@@ -223,7 +223,11 @@ def _tensors(argument: str, named: Mapping[str, Any]) -> dict[str, torch.Tensor]
 def _tensor(values: Any) -> torch.Tensor:
     """Return values as float64 on the CPU without history, from a tensor on any device or from a list of them."""
     if not isinstance(values, torch.Tensor):
-        values = [_tensor(value) for value in values] if isinstance(values, Sequence) else torch.as_tensor(values)
+        values = (
+            [_tensor(value) for value in values]
+            if isinstance(values, Sequence)
+            else torch.tensor(values, dtype=torch.float64)
+        )
     if isinstance(values, list):
         values = torch.stack(values) if values else torch.empty(0)
     return values.detach().cpu().double()

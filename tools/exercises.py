@@ -82,10 +82,11 @@ def order(exercise: Exercise) -> tuple[bool, list[int], int, str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Bring the notebooks up to date; with --check, only say which are not, and return 1 if any."""
     parser = argparse.ArgumentParser(prog="python -m tools.exercises", description=__doc__.split("\n")[0])
+    parser.add_argument("notebooks", nargs="*", type=Path, help="notebook files (default: the whole course)")
     parser.add_argument("--check", action="store_true", help="change nothing, exit with 1 if a notebook is behind")
     options = parser.parse_args(arguments)
     behind = []
-    for path in sorted(COURSE.glob("*.ipynb")):
+    for path in options.notebooks or sorted(COURSE.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         updated = with_exercises(notebook, sorted(map(find, names().get(path.stem, ())), key=order))
         if updated != notebook.cells:
