@@ -102,6 +102,8 @@ def _norms(matrices: list[torch.Tensor]) -> list[float]:
 
 def _about_reads(machine: Machine, reads: int, n: int) -> str:
     """Say when the host read too often: after each product, or one norm after the other at the end."""
+    if reads == 0:
+        return "You fetch the norms one by one: torch.tensor(list) takes each by itself. Join them on the device first."
     if reads < n:
         return ""
     names = [event.name if event.lane != "host" else "" for event in machine.timeline]
@@ -129,6 +131,10 @@ def _tensor_on_the_host(A: torch.Tensor, B: torch.Tensor, n: int) -> Any:
 
 def _one_by_one(A: torch.Tensor, B: torch.Tensor, n: int) -> Any:
     return [norm.item() for norm in _tensors(A, B, n)]
+
+
+def _tensor_from_list(A: torch.Tensor, B: torch.Tensor, n: int) -> Any:
+    return torch.tensor(_tensors(A, B, n)).tolist()
 
 
 def _also_printed(A: torch.Tensor, B: torch.Tensor, n: int) -> Any:
@@ -215,6 +221,7 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(_also_printed, "You read a value after each product", "A print does not look like a transfer."),
         WrongAnswer(_one_by_one, "You fetch the norms one by one", "The loop is free of reads, and the last line not."),
+        WrongAnswer(_tensor_from_list, "You fetch the norms one by one", "torch.tensor takes a list, and reads it."),
         WrongAnswer(_tensors, "nobody has read its value", "A tensor with one number looks like a number."),
         WrongAnswer(_norm_first, "before it was multiplied", "Logging comes first in many loops."),
         WrongAnswer(_squares, "the root is missing", "The sum of squares is the larger part of the norm."),
