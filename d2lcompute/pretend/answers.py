@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .spellings import not_covered
+from .questions import not_covered
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -107,6 +107,19 @@ def _set_rng_state(_: "Machine", state: torch.Tensor, device: Any = None) -> Non
     torch.set_rng_state(state)
 
 
+def _rng_states(machine: "Machine") -> list[torch.Tensor]:
+    return [torch.get_rng_state() for _ in machine.devices]
+
+
+def _set_rng_states(_: "Machine", states: list[torch.Tensor]) -> None:
+    for state in states:
+        torch.set_rng_state(state)
+
+
+def _seed_anew(_: "Machine") -> None:
+    torch.default_generator.seed()
+
+
 # torch calls these hooks from within an operation, where the mode that answers for devices is taken away.
 
 
@@ -172,6 +185,10 @@ ANSWERS: list[tuple[Any, str, Any]] = [
     (torch.cuda, "initial_seed", lambda _: torch.initial_seed()),
     (torch.cuda, "get_rng_state", _rng_state),
     (torch.cuda, "set_rng_state", _set_rng_state),
+    (torch.cuda, "get_rng_state_all", _rng_states),
+    (torch.cuda, "set_rng_state_all", _set_rng_states),
+    (torch.cuda, "seed", _seed_anew),
+    (torch.cuda, "seed_all", _seed_anew),
     (torch.cuda.Stream, "__new__", _new_stream),
     (torch.cuda.Event, "__new__", _new_stream),
     (torch.accelerator, "is_available", _any),

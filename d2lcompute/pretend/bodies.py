@@ -5,7 +5,11 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
-__all__ = ["unguarded"]
+from torch.overrides import TorchFunctionMode
+
+from .operations import Call
+
+__all__ = ["run_seen", "unguarded"]
 
 _GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
@@ -26,3 +30,9 @@ def unguarded(func: Callable[..., Any]) -> Callable[..., Any] | None:
     body = FunctionType(func.__code__, scope, func.__name__, func.__defaults__, func.__closure__)
     body.__kwdefaults__ = func.__kwdefaults__
     return body
+
+
+def run_seen(mode: TorchFunctionMode, call: Call) -> Any:
+    """Make a call whose body a mode sees at work, not the call itself."""
+    with mode:
+        return (unguarded(call.func) or call.func)(*call.args, **call.kwargs)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import torch
 
 from .cards import Card, Host
+from .placement import CPU
 
 __all__ = ["Clock", "Event"]
-
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)

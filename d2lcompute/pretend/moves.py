@@ -7,7 +7,7 @@ import torch
 if TYPE_CHECKING:
     from .machine import Machine
 
-__all__ = ["ToCopy", "move", "parse_to"]
+__all__ = ["ToCopy", "move", "parse_to", "to"]
 
 _AFTER_DEVICE = ("device", "dtype", "non_blocking", "copy")
 _AFTER_DTYPE = ("dtype", "non_blocking", "copy")
@@ -27,6 +27,20 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     elif args and isinstance(args[0], torch.Tensor):
         names = _AFTER_OTHER
     return dict(zip(names, args, strict=False)) | kwargs
+
+
+def to(machine: "Machine", tensor: Any, given: dict[str, Any]) -> Any:
+    """Do what ``Tensor.to`` does with arguments that :func:`parse_to` has named."""
+    if (other := given.pop("other", None)) is not None:
+        given = {"device": machine.places.of(other), "dtype": other.dtype} | given
+    named, source = given.pop("device", None), machine.places.of(tensor)
+    target = source if named is None else machine.resolve(named)
+    if target is None:
+        return tensor.to("meta", **given)
+    if target == source:
+        return tensor.to(**given) if given else tensor
+    non_blocking, _ = given.pop("non_blocking", False), given.pop("copy", False)
+    return move(machine, tensor.to(**given) if given else tensor, target, non_blocking=non_blocking)
 
 
 def move(

@@ -1,4 +1,4 @@
-"""Spellings: the torch functions and tensor methods that name a device, ask for one, or read values."""
+"""Spellings: the torch functions and tensor methods that name a device or ask for one."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils._device import DeviceContext, _device_constructors
 
-from .bodies import unguarded
-from .moves import move, parse_to
+from .bodies import run_seen
+from .moves import move, parse_to, to
 from .operations import Call, storage_of
 from .placement import CPU
+from .questions import QUESTIONS, Spelling, Tensor, is_cuda
 
 if TYPE_CHECKING:
     from .machine import Machine
 
-__all__ = ["SPELLINGS", "named_device", "not_covered"]
-
-Tensor: Any = torch.Tensor  # Any: type stubs do not know that properties have __get__
-Spelling = Callable[["Machine", Call], Any]
+__all__ = ["SPELLINGS", "named_device"]
 
 
 def named_device(machine: "Machine", call: Call) -> torch.device | None:
@@ -29,79 +27,21 @@ def named_device(machine: "Machine", call: Call) -> torch.device | None:
     return None if named is None else machine.resolve(named)
 
 
-def not_covered(name: str, advice: str) -> NotImplementedError:
-    """Return the error for what a pretended machine cannot do as a real one does."""
-    return NotImplementedError(f"{name} is not covered by pretend_gpus: {advice}")
-
-
-# Questions.
-
-
-def _device(machine: "Machine", call: Call) -> torch.device:
-    real: torch.device = Tensor.device.__get__(call.args[0])
-    return machine.places.of(call.args[0]) if real == CPU else real
-
-
-def _is_cuda(machine: "Machine", call: Call) -> bool:
-    return _device(machine, call).type == "cuda"
-
-
-def _is_cpu(machine: "Machine", call: Call) -> bool:
-    return _device(machine, call).type == "cpu"
-
-
-def _get_device(machine: "Machine", call: Call) -> int:
-    index = _device(machine, call).index
-    return -1 if index is None else index
-
-
-def _type(machine: "Machine", call: Call) -> Any:
-    wanted = call.args[1] if len(call.args) > 1 else call.kwargs.get("dtype")
-    if isinstance(wanted, str) and wanted.startswith("torch.cuda."):
-        raise not_covered(f"Tensor.type({wanted!r})", 'say where with .to("cuda"), and of which dtype with .to(dtype)')
-    answer = call.run()
-    return answer.replace("torch.", "torch.cuda.", 1) if wanted is None and _is_cuda(machine, call) else answer
-
-
-def _is_pinned(machine: "Machine", call: Call) -> bool:
-    return machine.places.is_pinned(call.args[0])
-
-
-def _make_device(machine: "Machine", call: Call) -> torch.device:
-    if len(call.args) == 1 and isinstance(call.args[0], int) and machine.device_count:
-        return torch.device("cuda", call.args[0])
-    made: torch.device = call.run()
-    return made
-
-
 # Moves.
 
 
 def _to(machine: "Machine", call: Call) -> Any:
-    return _moved(machine, call.args[0], parse_to(call.args[1:], call.kwargs))
-
-
-def _moved(machine: "Machine", tensor: Any, given: dict[str, Any]) -> Any:
-    if (other := given.pop("other", None)) is not None:
-        given = {"device": machine.places.of(other), "dtype": other.dtype} | given
-    named, source = given.pop("device", None), machine.places.of(tensor)
-    target = source if named is None else machine.resolve(named)
-    if target is None:
-        return tensor.to("meta", **given)
-    if target == source:
-        return tensor.to(**given) if given else tensor
-    non_blocking, _ = given.pop("non_blocking", False), given.pop("copy", False)
-    return move(machine, tensor.to(**given) if given else tensor, target, non_blocking=non_blocking)
+    return to(machine, call.args[0], parse_to(call.args[1:], call.kwargs))
 
 
 def _cuda(machine: "Machine", call: Call) -> Any:
     given = dict(zip(("device", "non_blocking", "memory_format"), call.args[1:], strict=False)) | call.kwargs
     device = given.pop("device", None)
-    return _moved(machine, call.args[0], {"device": "cuda" if device is None else device} | given)
+    return to(machine, call.args[0], {"device": "cuda" if device is None else device} | given)
 
 
 def _cpu(machine: "Machine", call: Call) -> Any:
-    return _moved(machine, call.args[0], {"device": CPU} | call.kwargs)
+    return to(machine, call.args[0], {"device": CPU} | call.kwargs)
 
 
 def _copy(machine: "Machine", call: Call) -> Any:
@@ -122,7 +62,7 @@ def _setitem(machine: "Machine", call: Call) -> None:
 
 def _pin_memory(machine: "Machine", call: Call) -> Any:
     tensor = call.args[0]
-    if _is_cuda(machine, call):
+    if is_cuda(machine, call):
         kind = tensor.type().replace("torch.", "torch.cuda.", 1)
         raise RuntimeError(f"cannot pin '{kind}' only dense CPU tensors can be pinned")
     if machine.places.is_pinned(tensor):
@@ -132,34 +72,7 @@ def _pin_memory(machine: "Machine", call: Call) -> Any:
     return pinned
 
 
-# Reads.
-
-
-def _numpy(machine: "Machine", call: Call) -> Any:
-    tensor, device = call.args[0], machine.places.of(call.args[0])
-    if device == CPU:
-        return call.run()
-    if call.kwargs.get("force"):
-        return _moved(machine, tensor.detach(), {"device": CPU}).numpy()
-    raise TypeError(
-        f"can't convert {device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
-    )
-
-
-def _tolist(machine: "Machine", call: Call) -> Any:
-    machine.ledger.enter_read(machine.places.of(call.args[0]), call.args[0].nbytes)
-    return call.run()
-
-
-def _repr(machine: "Machine", call: Call) -> Any:
-    machine.ledger.enter_read(machine.places.of(call.args[0]), call.args[0].nbytes)
-    with machine.ledger.closed():
-        return _run_seen(machine, call)
-
-
-def _run_seen(machine: "Machine", call: Call) -> Any:
-    with machine.calls:
-        return (unguarded(call.func) or call.func)(*call.args, **call.kwargs)
+# Lengths.
 
 
 def _ctc_loss(machine: "Machine", call: Call) -> Any:
@@ -202,7 +115,7 @@ def _deepcopy(machine: "Machine", call: Call) -> Any:
         if storage._cdata not in copies:
             whole = torch.empty(0, dtype=torch.uint8).set_(storage)
             copies[storage._cdata] = whole.clone().untyped_storage()
-    return _run_seen(machine, call)
+    return run_seen(machine.calls, call)
 
 
 # Tensors made from data.
@@ -226,25 +139,8 @@ def _from_data(machine: "Machine", call: Call) -> Any:
     return made.requires_grad_() if wants_grad else made
 
 
-def _export(name: str) -> Spelling:
-    def export(machine: "Machine", call: Call) -> Any:
-        if _is_cuda(machine, call):
-            raise not_covered(f"Tensor.{name}", "the memory is the CPU's; copy the tensor with .cpu() first")
-        return call.run()
-
-    return export
-
-
-SPELLINGS: dict[Callable[..., Any], Spelling] = {
+SPELLINGS: dict[Callable[..., Any], Spelling] = QUESTIONS | {
     torch._C._nn._parse_to: lambda _, call: call.run(),  # Module.to asks it which device its arguments name
-    Tensor.device.__get__: _device,
-    Tensor.is_cuda.__get__: _is_cuda,
-    Tensor.is_cpu.__get__: _is_cpu,
-    Tensor.get_device: _get_device,
-    torch.get_device: _get_device,
-    torch.device: _make_device,
-    Tensor.type: _type,
-    Tensor.is_pinned: _is_pinned,
     Tensor.to: _to,
     Tensor.type_as: _to,
     Tensor.cuda: _cuda,
@@ -252,10 +148,6 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = {
     Tensor.copy_: _copy,
     Tensor.__setitem__: _setitem,
     Tensor.pin_memory: _pin_memory,
-    Tensor.numpy: _numpy,
-    Tensor.__array__: _numpy,
-    Tensor.tolist: _tolist,
-    Tensor.__repr__: _repr,
     Tensor.grad.__get__: _get_grad,
     Tensor.grad.__set__: _set_grad,
     Tensor.__deepcopy__: _deepcopy,
@@ -265,7 +157,4 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = {
     torch.as_tensor: _from_data,
     torch.asarray: _from_data,
     Tensor.new_tensor: _from_data,
-    Tensor.__dlpack__: _export("__dlpack__"),
-    Tensor.__dlpack_device__: _export("__dlpack_device__"),
-    Tensor.__cuda_array_interface__.__get__: _export("__cuda_array_interface__"),
 }

@@ -12,7 +12,7 @@ import torch
 from .. import devices
 from .answers import ANSWERS, HARMLESS
 from .parallel import PARALLEL_ANSWERS
-from .spellings import not_covered
+from .questions import not_covered
 
 if TYPE_CHECKING:
     from .machine import Machine
