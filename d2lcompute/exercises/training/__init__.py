@@ -1,0 +1,1 @@
+"""Exercises of the notebook 08_training: one file each."""
