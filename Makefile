@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab test notebooks lint doctor clean
+.PHONY: help setup run lab test test-gpu notebooks lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ lab: $(READY)  ## open the course in JupyterLab, on this machine only
 
 test: lint  ## lint, types, unit tests, doctests, and every stored output compared with a fresh run
 	D2LCOMPUTE_DEVICE=cpu OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval tests d2lcompute notebooks
+
+test-gpu: $(READY)  ## the notebooks and the device tests on this machine's accelerators; without any, says so
+	@$(BIN)/python -m tools.accelerator
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check
