@@ -21,7 +21,6 @@ from d2lcompute import (
 )
 from tools import accelerator
 
-
 KINDS = ["pretended", "real"] if torch.accelerator.is_available() else ["pretended"]
 
 
