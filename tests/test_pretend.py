@@ -161,6 +161,17 @@ def test_repr_says_that_the_machine_is_pretended(machine):
     assert repr(machine) == ("Machine(2 × NVIDIA A100-PCIE-40GB (pretended), 1 host reads, 0 copies, 4 bytes copied)")
 
 
+def test_repr_says_that_real_accelerators_are_not_used(monkeypatch):
+    """On a computer with accelerators of its own it pretends all the same, and says so."""
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 3)
+
+    with pretend_gpus(1) as machine:
+        described, inside = repr(machine), torch.accelerator.device_count()
+
+    assert described.startswith("Machine(1 × NVIDIA A100-PCIE-40GB (pretended; 3 real ones are not used), ")
+    assert (inside, machine.unused_accelerators, torch.accelerator.device_count()) == (1, 3, 3)
+
+
 # Where tensors are made.
 
 

@@ -67,6 +67,7 @@ class Machine:
         card: the figures of each device.
         host: the figures of the CPU.
         current_index: the number of the device that ``"cuda"`` means, set by ``torch.cuda.set_device``.
+        unused_accelerators: how many real ones this computer has; inside the block they are out of reach.
         places: which tensor is on which device.
         ledger: what was entered on the virtual clock.
         calls: the mode that sees its program's calls of torch.
@@ -76,6 +77,7 @@ class Machine:
         self.devices = tuple(torch.device("cuda", i) for i in range(_checked_count(n)))
         self.card, self.host = card, host
         self.current_index = 0
+        self.unused_accelerators = torch.accelerator.device_count() if devices._pretended() is None else 0
         self.places = Places()
         self.ledger = Ledger(Clock(card, host), self.places)
         self.calls = Calls(self)
@@ -166,7 +168,8 @@ class Machine:
         self._blocks.pop().close()
 
     def __repr__(self) -> str:
-        return f"Machine({self.device_count} × {self.card.name} (pretended), {self.transfers})"
+        unused = f"; {self.unused_accelerators} real ones are not used" if self.unused_accelerators else ""
+        return f"Machine({self.device_count} × {self.card.name} (pretended{unused}), {self.transfers})"
 
 
 def _restore_default_device(before: torch.device) -> None:
