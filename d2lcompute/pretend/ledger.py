@@ -28,7 +28,7 @@ class Ledger:
 
     def enter_operation(self, call: Call, device: torch.device, out: object) -> None:
         """Enter one operation that ran on a device."""
-        op, args, tensors = operation(call.func), call.args, [*call.tensors(), *tensors_in(out)]
+        op, args, tensors = operation(call.func), call.args, [*call.tensors, *tensors_in(out)]
         if self._is_closed or op.is_free or not tensors:
             return
         if op.name == "copy_" and (source := self.places.of(args[1])) != device:

@@ -1,6 +1,7 @@
 """Modes: how a machine sees a program, from above (calls of torch) and from below (operations that are computed)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -57,7 +58,7 @@ class Calls(TorchFunctionMode):
         if (target := named_device(machine, call)) is not None:
             call = Call(func, args, call.kwargs | {"device": CPU}, target)
         elif getattr(func, "__name__", "") in _MIXING:
-            call = call._replace(args=_lift_scalars(machine, args))
+            call = replace(call, args=_lift_scalars(machine, args))
         with machine.places.calling(call):
             return call.run()
 
@@ -95,13 +96,13 @@ class Operations(TorchDispatchMode):
         if not self.machine.is_current:
             return call.run()
         with torch._C.DisableTorchFunction():
-            if not all(map(self.machine.places.is_real, call.tensors())):
+            if not all(map(self.machine.places.is_real, call.tensors)):
                 return call.run()
             return (_run_lists if operation(func).is_foreach else _run)(self.machine, call)
 
 
 def _run(machine: "Machine", call: Call) -> Any:
-    places, inputs = machine.places, call.tensors()
+    places, inputs = machine.places, call.tensors
     device = places.device_for(call)
     if device not in (None, CPU) and call.kwargs.get("generator") is not None:
         raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
@@ -124,7 +125,7 @@ def _run_lists(machine: "Machine", call: Call) -> Any:
     devices = []
     for i in range(length):
         row = tuple(a[i] if isinstance(a, list | tuple) and len(a) == length else a for a in call.args)
-        devices.append(machine.places.common(call._replace(args=row)) or CPU)
+        devices.append(machine.places.common(replace(call, args=row)) or CPU)
         shares.setdefault(devices[-1], []).extend(tensors_in(row))
     out = call.run()
     for device, result in zip(devices, out or (), strict=False):

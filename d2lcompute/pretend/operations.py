@@ -1,9 +1,9 @@
 """Operations: what PyTorch's own schemas say of each, and what it costs."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, cached_property
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import flop_registry
@@ -18,7 +18,8 @@ _INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_in
 _STRICT = ("addmm", "addmv", "baddbmm", "cat", "embedding", "gather", "index_select", "nextafter", "scatter", "stack")
 
 
-class Call(NamedTuple):
+@dataclass
+class Call:
     """A call that is under way.
 
     Attributes:
@@ -33,9 +34,10 @@ class Call(NamedTuple):
     kwargs: dict[str, Any]
     target: torch.device | None = None
 
+    @cached_property
     def tensors(self) -> list[torch.Tensor]:
-        """Return the tensors among the arguments."""
-        return [*tensors_in(self.args), *tensors_in(self.kwargs)]
+        """The tensors among the arguments."""
+        return tensors_in((*self.args, *self.kwargs.values()))
 
     def run(self) -> Any:
         """Make the call."""
@@ -103,16 +105,21 @@ def operation(func: Any) -> Operation:
     )
 
 
-def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors in arguments: bare, in lists, in tuples, in dicts."""
+def tensors_in(value: Any) -> list[torch.Tensor]:
+    """Return the tensors in arguments: bare, in lists, in tuples, in dicts."""
     if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from tensors_in(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from tensors_in(item)
+        return [value]
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if not isinstance(value, list | tuple):
+        return []
+    found = []
+    for item in value:
+        if isinstance(item, torch.Tensor):
+            found.append(item)
+        elif isinstance(item, list | tuple | dict):
+            found += tensors_in(item)
+    return found
 
 
 def has_mask(indices: Any) -> bool:
@@ -136,7 +143,9 @@ def bytes_touched(tensors: Iterable[torch.Tensor]) -> int:
 def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage | None:
     """Return the memory that a tensor uses, also inside ``torch.func.vmap`` and ``grad``; None if it is sparse."""
     try:
-        with torch._C.DisableTorchFunctionSubclass():  # a lazy parameter refuses to answer
+        return tensor.untyped_storage()
+    except ValueError:  # a lazy parameter
+        with torch._C.DisableTorchFunctionSubclass():
             return tensor.untyped_storage()
     except (NotImplementedError, RuntimeError):
         if torch._C._functorch.is_functorch_wrapped_tensor(tensor):

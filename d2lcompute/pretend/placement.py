@@ -101,12 +101,12 @@ class Places:
         Raises:
             RuntimeError: if the arguments are on several devices, in PyTorch's own words.
         """
-        outer, tensors = self._call, call.tensors()
+        outer, tensors = self._call, call.tensors
         if outer is not None and outer.target is not None:
             return outer.target
         if tensors or outer is None:
             return self.common(call)
-        return next((device for device in map(self.of, outer.tensors()) if device != CPU), CPU)
+        return next((device for device in map(self.of, outer.tensors) if device != CPU), CPU)
 
     def common(self, call: Call) -> torch.device | None:
         """Return the device that the tensors of an operation share, or None where that is left open.
@@ -115,11 +115,16 @@ class Places:
             RuntimeError: if they are on several devices, in PyTorch's own words.
         """
         op, args = operation(call.func), call.args
+        everywhere = {self._found(t) for t in call.tensors}
+        if everywhere == {CPU}:
+            return CPU
         if op.name in ("copy_", "set_", "_foreach_copy_"):
             args = args[:1]
         elif op.is_indexing:
             self._check_indices(args[0], args[1])
             args = (args[0], None, *args[2:])
+        elif len(everywhere) == 1:
+            return next(device if device is not _ANYWHERE else None for device in everywhere)
         named = [(key, arg) for key, arg in (*enumerate(args), *call.kwargs.items()) if key not in op.on_host]
         inputs = [(t, key in op.written) for key, arg in named for t in tensors_in(arg)]
         inputs.sort(key=lambda entry: not entry[1])  # torch looks at what is written first

@@ -1,6 +1,7 @@
 """Spellings: the torch functions and tensor methods that name a device or ask for one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -78,7 +79,7 @@ def _pin_memory(machine: "Machine", call: Call) -> Any:
 def _ctc_loss(machine: "Machine", call: Call) -> Any:
     # A mode makes torch compute with the lengths as tensors; without one it reads them, and so must we.
     lengths = [a.tolist() if isinstance(a, torch.Tensor) else a for a in call.args[2:4]]
-    call = call._replace(args=(*call.args[:2], *lengths, *call.args[4:]))
+    call = replace(call, args=(*call.args[:2], *lengths, *call.args[4:]))
     with machine.places.calling(call):
         return call.run()
 
@@ -131,7 +132,7 @@ def _from_data(machine: "Machine", call: Call) -> Any:
     given = {name: value for name, value in call.kwargs.items() if name not in ("device", "pin_memory")}
     wants_grad = given.pop("requires_grad", False)
     if call.func in (torch.as_tensor, torch.asarray) and isinstance(call.args[0], torch.Tensor):
-        call = call._replace(args=(move(machine, call.args[0], target), *call.args[1:]))
+        call = replace(call, args=(move(machine, call.args[0], target), *call.args[1:]))
         return call.func(*call.args, **given)
     call = Call(call.func, call.args, given | {"device": CPU})
     with machine.places.calling(call):

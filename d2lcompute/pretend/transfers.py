@@ -94,7 +94,7 @@ class _Operations(TorchDispatchMode):
 
     def _count(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         op = operation(func)
-        source = next(tensors_in(args), None)
+        source = next(iter(tensors_in(args)), None)
         if source is None:
             return
         if op.reads or (op.is_indexing and has_mask(args[1])):
