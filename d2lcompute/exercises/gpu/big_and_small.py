@@ -81,7 +81,7 @@ class Device:
 def waits_for_the_end(answer: Any, trial: Trial) -> None:
     """The seconds run from the order until the device has done the work."""
     with _device() as device:
-        seconds = trial.size(30, 40) / 1000
+        seconds = trial.size(28, 36) / 1000
         trial.plan(f"work that keeps the device busy for {seconds} seconds", nudge="Which two moments does it compare?")
 
         came, idle = _timed(device, answer, trial, seconds)
@@ -98,7 +98,7 @@ def waits_for_the_end(answer: Any, trial: Trial) -> None:
 def leaves_out_earlier_work(answer: Any, trial: Trial) -> None:
     """What the device still had to do before is not counted."""
     with _device() as device:
-        earlier, seconds = trial.size(50, 60) / 1000, trial.size(15, 20) / 1000
+        earlier, seconds = trial.size(48, 54) / 1000, trial.size(12, 16) / 1000
         trial.plan(
             f"work of {seconds} seconds, while the device is still busy for {earlier} seconds with something else",
             nudge="When is the clock started, and what does the device do at that moment?",

@@ -145,6 +145,7 @@ EXERCISE = Exercise(
     stub=STUB,
     form=a_function,
     requirements=(reads_without_a_gpu, leaves_the_net_where_it_is),
+    rounds=2,
     hints=(
         "On which device would torch.load put a tensor that was saved on the second GPU of another machine?",
         "Let the file's tensors come to a place that every machine has, and the net copy them to where it is itself.",

@@ -33,7 +33,9 @@ def two_gpus(X: torch.Tensor, Y: torch.Tensor, devices: list[torch.device]) -> t
 def returns_both_products(answer: Any, trial: Trial) -> None:
     """The result is the pair of X @ X and Y @ Y."""
     machine, X, Y = _matrices(trial)
-    trial.nudge = "Which product is it that rows and columns make, and in which order are the two handed back?"
+    trial.nudge = (
+        "Multiply each matrix by itself, and hand both back in this order; no thread is needed, and none is watched."
+    )
 
     came = call_on(machine, trial, answer, X, Y, list(machine.devices))
 
