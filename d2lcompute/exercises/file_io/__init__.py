@@ -1,0 +1,1 @@
+"""Exercises of the notebook 06_file_io: one file each."""
