@@ -130,12 +130,17 @@ def _dict_difference(came: dict[Any, Any], expected: dict[Any, Any]) -> tuple[st
 def _sequence_difference(came: Any, expected: Any, item: str) -> tuple[str, str] | None:
     """Compare two sequences: length, then item by item."""
     if len(came) != len(expected):
-        return f"{len(expected)} {item}s: {shown(expected)}", f"{len(came)} {item}s: {shown(came)}"
+        return _counted(expected, item), _counted(came, item)
     for i, (one, other) in enumerate(zip(came, expected, strict=True)):
         found = difference(one, other)
         if found:
             return f"{item} {i}: {found[0]}", f"{item} {i}: {found[1]}"
     return None
+
+
+def _counted(values: Any, item: str) -> str:
+    """Return how many values there are, and the values."""
+    return f"{len(values)} {item}{'' if len(values) == 1 else 's'}: {shown(values)}"
 
 
 def _same_type(came: Any, expected: Any) -> bool:

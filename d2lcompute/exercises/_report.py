@@ -17,7 +17,8 @@ from d2lcompute.exercises._trial import Counterexample
 __all__ = ["CheckResult", "Failure", "is_stub_error", "not_attempted", "passed", "report"]
 
 _LIBRARIES = tuple(
-    f"{folder}{os.sep}" for folder in (Path(torch.__file__).parents[1], Path(os.__file__).parent, Path(__file__).parent)
+    f"{folder}{os.sep}"
+    for folder in (Path(torch.__file__).parents[1], Path(os.__file__).parent, Path(__file__).parents[1])
 )
 _LABEL_WIDTH = 10
 _TEXT_WIDTH = 100
@@ -143,7 +144,7 @@ _KNOWN = (
     ),
     (
         "does not require grad",
-        "The result has lost its history: somewhere between the parameters and the output the graph is cut.",
+        "Nothing records this computation: no input was marked, or the result has lost its history on the way.",
     ),
     ("RecursionError", "Your code calls itself, and nothing ends it."),
     ("SystemExit", "exit() ends the whole program: use return to leave a function."),
