@@ -232,6 +232,17 @@ def test_factories_without_a_device_stay_on_the_cpu(machine):
     assert [t.device for t in made] == [CPU] * 4
 
 
+def test_factories_read_sizes_from_devices_and_stay_on_the_cpu(machine):
+    """A size or a bound that is on a device is read by the host; the tensor that is made is nobody's but the CPU's."""
+    n = torch.tensor(3, device=GPU0)
+
+    made = [torch.arange(n), torch.zeros(n), torch.full((2,), n)]
+
+    assert [t.device for t in made] == [CPU] * 3
+    assert [t.tolist() for t in made] == [[0, 1, 2], [0, 0, 0], [3, 3]]
+    assert machine.host_reads == 3
+
+
 def test_to_returns_the_same_tensor_where_nothing_changes(machine):
     """A tensor that is where it should be is not copied, unless a copy is asked for."""
     X = torch.ones(2, device=GPU0)

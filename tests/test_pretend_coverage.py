@@ -282,6 +282,7 @@ def test_every_function_of_torch_cuda_is_answered_refused_or_harmless(machine):
     [
         lambda: torch.autocast("cpu", dtype=torch.bfloat16).__enter__().__exit__(None, None, None),
         lambda: torch.autocast("cuda", enabled=False).__enter__().__exit__(None, None, None),
+        lambda: nn.Linear(2, 2).to("meta"),
         lambda: torch.utils.dlpack.from_dlpack(torch.ones(2)),
         lambda: torch.ones(2).to_sparse().sum(),
         lambda: torch.cuda.empty_cache(),

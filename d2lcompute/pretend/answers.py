@@ -146,7 +146,7 @@ def _new_stream(_: "Machine", cls: type, *args: Any, **kwargs: Any) -> Any:  # n
 
 def _enter_autocast(_: "Machine", context: Any) -> Any:
     if context.device != "cuda" or not context._enabled:
-        return type(context).__enter__.__wrapped__(context)
+        return torch.autocast.__enter__.__wrapped__(context)  # type: ignore[attr-defined]
     raise not_covered(
         'torch.autocast("cuda")', "the numbers are computed on the CPU, which casts others; use autocast outside"
     )

@@ -55,7 +55,7 @@ class Calls(TorchFunctionMode):
             unpinned = {name: value for name, value in call.kwargs.items() if name != "pin_memory"}
             with self:
                 return func(*args, **unpinned).pin_memory()
-        if (target := named_device(machine, call)) is not None:
+        if (target := named_device(machine, call, by_default=CPU)) is not None:
             call = Call(func, args, call.kwargs | {"device": CPU}, target)
         elif getattr(func, "__name__", "") in _MIXING:
             call = replace(call, args=_lift_scalars(machine, args))

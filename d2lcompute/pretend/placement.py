@@ -102,7 +102,7 @@ class Places:
             RuntimeError: if the arguments are on several devices, in PyTorch's own words.
         """
         outer, tensors = self._call, call.tensors
-        if outer is not None and outer.target is not None:
+        if outer is not None and outer.target is not None and not operation(call.func).reads:
             return outer.target
         if tensors or outer is None:
             return self.common(call)

@@ -19,12 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["SPELLINGS", "named_device"]
 
 
-def named_device(machine: "Machine", call: Call) -> torch.device | None:
-    """Return the device that a call names, or that ``with torch.device(...)`` names for it; None for neither."""
+def named_device(machine: "Machine", call: Call, *, by_default: torch.device | None = None) -> torch.device | None:
+    """Return the device that a call names, or that ``with torch.device(...)`` names for it.
+
+    Args:
+        machine: the machine that has the device.
+        call: the call.
+        by_default: where a tensor is made that is like no other, if nobody names a device.
+
+    Returns:
+        The device; None where it is an operand's, or ``meta``.
+    """
     named = call.kwargs.get("device")
     if named is None and call.func in _device_constructors():
         stack = torch.overrides._get_current_function_mode_stack()  # type: ignore[no-untyped-call]
-        named = next((mode.device for mode in stack if isinstance(mode, DeviceContext)), None)
+        named = next((mode.device for mode in stack if isinstance(mode, DeviceContext)), by_default)
     return None if named is None else machine.resolve(named)
 
 

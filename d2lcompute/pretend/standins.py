@@ -22,6 +22,7 @@ __all__ = ["installed"]
 Answer = Callable[..., Any]
 _lock = threading.Lock()
 _blocks = 0  # how many are open, in all threads
+_FRONT_DOORS = (torch.cuda, torch.accelerator)
 _INHERITED = object()
 _replaced: list[tuple[Any, str, Any, Any]] = []
 
@@ -31,9 +32,9 @@ def installed() -> Iterator[None]:
     """Put the stand-ins in, unless another block has; the last block to end takes them out."""
     global _blocks
     with _lock:
-        _blocks += 1
-        if _blocks == 1:
+        if _blocks == 0:
             _put_in()
+        _blocks += 1
     try:
         yield
     finally:
@@ -77,7 +78,7 @@ def _in_this_thread(original: Answer, answer: Answer) -> Answer:
 def _refusals() -> Iterator[tuple[Any, str, Answer]]:
     """Yield an error for each function of torch.cuda and torch.accelerator that has no answer."""
     answered = {(owner, name) for owner, name, _ in ANSWERS}
-    for owner in (torch.cuda, torch.accelerator):
+    for owner in _FRONT_DOORS:
         for name in owner.__all__:
             is_function = isinstance(getattr(owner, name, None), FunctionType)
             if is_function and name not in HARMLESS and (owner, name) not in answered:
