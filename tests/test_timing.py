@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import d2lcompute.timing as timing
-from d2lcompute import Measurement, Timer, benchmark
+from d2lcompute import Measurement, Timer, benchmark, pretend_gpus
 
 
 class FakeClock:
@@ -173,6 +173,20 @@ def test_benchmark_waits_for_the_device_it_was_given(clock):
     assert clock.calls == ["synchronize cuda:1", "clock"] * (len(clock.calls) // 2)
     assert measured.device == torch.device("cuda:1")
     assert measured.median_seconds == pytest.approx(0.01)
+
+
+def test_benchmark_on_a_pretended_machine_runs_once():
+    """A modelled time is exact, so one call after the warm-up tells it, without noise."""
+    with pretend_gpus(1) as machine:
+        X = torch.ones(256, 256, device="cuda")
+        measured = benchmark(torch.mm, X, X)
+        with Timer() as timer:
+            X @ X
+
+    products = [event for event in machine.timeline if event.name == "mm"]
+    assert (measured.repeats, measured.calls, measured.iqr_seconds) == (1, 1, 0)
+    assert measured.median_seconds == pytest.approx(timer.sum())
+    assert len(products) < 10
 
 
 @pytest.mark.parametrize(
