@@ -17,7 +17,7 @@ __all__ = ["EXERCISE"]
 STUB = """\
 class MaskedLinear(nn.Module):
     def __init__(self, in_units, units, mask):
-        super().__init__()  # weight: (in_units, units), bias: (units,), mask: zeros and ones, of the weight's shape
+        super().__init__()  # weight: (in_units, units), bias: (units,), mask: 0 and 1, of the weight's shape
 
     def forward(self, X):
         raise NotImplementedError

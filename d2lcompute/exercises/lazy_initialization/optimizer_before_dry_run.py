@@ -17,7 +17,7 @@ __all__ = ["EXERCISE"]
 
 STUB = """\
 optimizer_before_dry_run = {
-    "same_objects": ...,  # True or False: are layer.weight and layer.bias the objects they were before the dry run
+    "same_objects": ...,  # True or False: weight and bias are the objects they were before the dry run
     "optimizer_sees_them": ...,  # True or False: are they what optimizer.param_groups[0]["params"] holds
     "step_changes_weight": ...,  # True or False: after backward(), does optimizer.step() move layer.weight
     "class_name_after": ...,  # type(layer).__name__ after the dry run, in quotes
