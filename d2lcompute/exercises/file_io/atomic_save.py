@@ -212,6 +212,7 @@ EXERCISE = Exercise(
     stub=STUB,
     form=a_function,
     requirements=(saves, keeps_the_old_file, leaves_nothing_behind, passes_the_error_on),
+    rounds=1,
     hints=(
         "When is it certain that the new file is complete, and what may happen to the old one until then?",
         "The notebook's save_whole is nearly right: what does it leave in the folder when torch.save fails?",

@@ -112,6 +112,7 @@ EXERCISE = Exercise(
     stub=STUB,
     form=a_function,
     requirements=(comes_back_equal, stays_small),
+    rounds=1,
     hints=(
         "What did the file of big[:1] hold, in the notebook?",
         "Save a tensor that has the same numbers and memory of its own.",

@@ -227,6 +227,7 @@ EXERCISE = Exercise(
     stub=STUB,
     form=functions("save", "load"),
     requirements=(goes_on_alike, returns_the_step, keeps_it_in_one_file, stores_no_objects),
+    rounds=2,
     hints=(
         "What does the next step of SGD with momentum depend on, besides parameters and data?",
         "Both the net and the optimizer have a state_dict; one dict for one file holds the two, and the step.",

@@ -167,6 +167,7 @@ EXERCISE = Exercise(
     stub=STUB,
     form=a_function,
     requirements=(takes_both_layers, leaves_the_rest, keeps_the_parameters),
+    rounds=1,
     hints=(
         "What are the keys of a state_dict made of, and what does strict=False do about keys that are not there?",
         "Find the names of the first two linear layers, keep the entries of the file that belong to them, load these.",

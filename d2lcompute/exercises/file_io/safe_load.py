@@ -146,6 +146,7 @@ EXERCISE = Exercise(
     stub=STUB,
     form=a_function,
     requirements=(gives_what_is_harmless, refuses_what_needs_code, tells_of_other_trouble),
+    rounds=1,
     hints=(
         "What did torch.load do with the file of the trap, by default?",
         "Let torch.load decide, with its safe default, and turn the one exception that it raises for code into None.",

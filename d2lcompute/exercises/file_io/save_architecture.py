@@ -226,6 +226,7 @@ EXERCISE = Exercise(
     stub=STUB,
     form=functions("save", "load"),
     requirements=(brings_it_back, keeps_the_numbers, runs_no_code),
+    rounds=1,
     hints=(
         "Which few numbers would you dictate over the telephone, so that someone could build the same net?",
         "Store a list of facts, one for each layer, beside the state_dict; load builds the layers from them by its "
