@@ -192,6 +192,28 @@ def test_load_checkpoint_resumes_groups_and_scheduler(tmp_path):
     assert without_scheduler[1].param_groups[0]["initial_lr"] == 0.5
 
 
+class Counting(torch.optim.SGD):
+    """An optimizer with a state of its own, beside that of the parameters."""
+
+    def step(self, closure=None):
+        self.state["all"]["steps"] = self.state["all"].get("steps", torch.zeros(())) + 1
+        return super().step(closure)
+
+
+def test_load_checkpoint_loads_an_optimizers_own_state(tmp_path):
+    """State that belongs to no parameter comes back, too."""
+    net, _ = small()
+    optimizer = Counting(net.parameters(), lr=0.1)
+    train(net, optimizer, 3)
+    other, _ = small()
+    other_optimizer = Counting(other.parameters(), lr=0.1)
+
+    save_checkpoint(tmp_path / "net.pt", net, optimizer, durable=False)
+    load_checkpoint(tmp_path / "net.pt", other, other_optimizer)
+
+    assert other_optimizer.state["all"]["steps"] == 3
+
+
 def test_load_checkpoint_rewinds_an_optimizer(tmp_path):
     """A checkpoint from before the first step empties an optimizer that has taken some."""
     net, optimizer = small()
@@ -275,6 +297,19 @@ def test_load_checkpoint_refuses_to_choose_between_tied_values(tmp_path):
     assert everything(net) == before
 
 
+@pytest.mark.parametrize("value", [1.5, float("nan")])
+def test_load_checkpoint_accepts_equal_values_for_ties(value, tmp_path):
+    """Equal weights load into tied ones, whether or not they were tied; so do tied ones that training has ruined."""
+    net, other = tied(really=value != value), tied()
+    for layer in net:
+        nn.init.constant_(layer.weight, value)
+
+    save_checkpoint(tmp_path / "net.pt", net, durable=False)
+    load_checkpoint(tmp_path / "net.pt", other)
+
+    assert everything(other) == everything(net)
+
+
 class Remembering(nn.Linear):
     """A layer with extra state."""
 
@@ -315,15 +350,42 @@ def test_load_checkpoint_copies_extra_values_and_momentum(saved):
     assert torch.equal(loaded.extra["best"], torch.arange(3))
 
 
-def test_load_checkpoint_lets_a_hook_see_the_new_weights(tmp_path):
-    """A hook that computes something from loaded weights gets the loaded ones."""
-    net, other, seen = nn.Linear(2, 2), nn.Linear(2, 2), []
-    save_checkpoint(tmp_path / "net.pt", net, durable=False)
-    other.register_load_state_dict_post_hook(lambda module, _: seen.append(module.weight.detach().clone()))
+@torch.no_grad()
+def double(tensor):
+    """Double a tensor in place."""
+    tensor *= 2
 
+
+class OwnModule(nn.Linear):
+    """A layer with its own way of loading."""
+
+    def _load_from_state_dict(self, *arguments):
+        super()._load_from_state_dict(*arguments)
+        double(self.weight)
+
+
+class OwnModel(nn.Linear):
+    """A model with its own way of loading."""
+
+    def load_state_dict(self, *arguments, **options):
+        result = super().load_state_dict(*arguments, **options)
+        double(self.weight)
+        return result
+
+
+@pytest.mark.parametrize("way", ["pre hook", "post hook", "module", "model"])
+def test_load_checkpoint_respects_a_models_own_way_of_loading(way, tmp_path):
+    """Hooks and overridden methods run, and see the loaded weights."""
+    net, other = nn.Linear(2, 2), {"module": OwnModule, "model": OwnModel}.get(way, nn.Linear)(2, 2)
+    if way == "pre hook":
+        other.register_load_state_dict_pre_hook(lambda module, state, *_: double(state["weight"]))
+    if way == "post hook":
+        other.register_load_state_dict_post_hook(lambda module, _: double(module.weight))
+
+    save_checkpoint(tmp_path / "net.pt", net, durable=False)
     load_checkpoint(tmp_path / "net.pt", other)
 
-    assert torch.equal(seen[0], net.weight)
+    assert torch.equal(other.weight, 2 * net.weight)
 
 
 VALUES = [None, True, 2**63, -1.5, float("inf"), 1j, "模型", b"bytes", {1, 2}, (1, "a"), [], {}, {(1, 2): 3}]
@@ -440,6 +502,20 @@ def test_load_checkpoint_onto_another_device(saved):
     assert everything(net, optimizer) == expected
 
 
+def test_load_checkpoint_keeps_a_way_back_on_a_device(saved, monkeypatch):
+    """What is on a device, where copying may fail, is not loaded in the one call that has no way back."""
+    calls, copy = [], torch._foreach_copy_
+    monkeypatch.setattr(torch, "_foreach_copy_", lambda *lists: (calls.append(len(lists[0])), copy(*lists)))
+
+    with pretend_gpus(1):
+        load_checkpoint(saved[0], small()[0].to("cuda"))
+    on_device, calls[:] = list(calls), []
+    load_checkpoint(saved[0], small()[0])
+
+    assert on_device == []
+    assert calls == [len(small()[0].state_dict())]
+
+
 def test_load_checkpoint_hands_map_location_on(saved):
     """map_location decides where each tensor of the file goes, as in torch.load."""
     asked = []
@@ -447,6 +523,17 @@ def test_load_checkpoint_hands_map_location_on(saved):
     load_checkpoint(saved[0], small()[0], map_location=lambda storage, location: asked.append(location) or storage)
 
     assert "cpu" in asked
+
+
+def test_load_checkpoint_refuses_to_load_nothing(saved):
+    """Tensors that map_location sends to the meta device have no values: an error, and nothing changes."""
+    net, optimizer = small()
+    before = everything(net, optimizer)
+
+    message = message_of(load_checkpoint, saved[0], net, optimizer, map_location="meta")
+
+    assert "could not be put in place" in message
+    assert everything(net, optimizer) == before
 
 
 def test_load_checkpoint_reports_a_map_location_that_fails(saved):
@@ -672,6 +759,67 @@ class Failure(nn.Linear):
     def set_extra_state(self, state):
         self.memory.copy_(state)
         self.fail("extra state")
+
+
+class Once(nn.Linear):
+    """A layer that fails after its first loading, and before any other; its memory is the list itself, not a copy."""
+
+    def __init__(self):
+        super().__init__(2, 2)
+        self.loads, self.memory = 0, [0]
+        self.register_load_state_dict_pre_hook(lambda *_: self.fail(self.loads > 0))
+        self.register_load_state_dict_post_hook(lambda *_: self.fail(True))
+
+    def fail(self, now):
+        if now:
+            self.loads += 1
+            raise ValueError(f"fails {self.loads}")
+
+    def get_extra_state(self):
+        return self.memory
+
+    def set_extra_state(self, state):
+        self.memory[:] = state
+
+
+def test_load_checkpoint_undoes_everything_if_undoing_fails(tmp_path):
+    """Where a model cannot be loaded a second time, its tensors are put back one by one."""
+    net = Once()
+    save_checkpoint(tmp_path / "net.pt", Once(), durable=False)
+    before = everything(net)
+
+    message = message_of(load_checkpoint, tmp_path / "net.pt", net)
+
+    assert "could not be put in place (fails 2)" in message
+    assert everything(net) == before
+
+
+class Listing(nn.Linear):
+    """A layer whose extra state is its own list, which loading changes in place; then it fails, the first time."""
+
+    def __init__(self, *memory):
+        super().__init__(2, 2)
+        self.memory, self.fails = list(memory), 1
+
+    def get_extra_state(self):
+        return self.memory
+
+    def set_extra_state(self, state):
+        self.memory[:] = state
+        self.fails -= 1
+        if self.fails == 0:
+            raise ValueError("fails once")
+
+
+def test_load_checkpoint_undoes_extra_state_that_changes_in_place(tmp_path):
+    """Extra state that a module hands out without copying it is what it was, too."""
+    net = Listing(1, 2)
+    save_checkpoint(tmp_path / "net.pt", Listing(3), durable=False)
+
+    message = message_of(load_checkpoint, tmp_path / "net.pt", net)
+
+    assert "fails once" in message
+    assert net.memory == [1, 2]
 
 
 class FailingOptimizer(torch.optim.SGD):
@@ -1039,7 +1187,9 @@ def test_save_checkpoint_keeps_the_old_file_on_a_full_disk(saved, monkeypatch):
     path, (net, optimizer) = saved[0], small()
     save_checkpoint(path, net, optimizer, step=1, durable=False)
     before = path.read_bytes()
-    monkeypatch.setattr(_container, "open", lambda path, mode: io.BufferedWriter(FullDisk(path, "w")), raising=False)
+    monkeypatch.setattr(
+        _container, "open", lambda path, mode: io.BufferedWriter(FullDisk(path, "w"), 256), raising=False
+    )
 
     for room in range(0, len(before) - 64, 64):
         FullDisk.room = room
@@ -1505,12 +1655,12 @@ def test_step_of_notices_a_mixture(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows refuses to replace a file that is being read")
-@pytest.mark.parametrize("name", ["net.pt", "net.safetensors"])
-def test_load_checkpoint_never_mixes_two_files(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "longer"), [("net.pt", 0), ("net.pt", 10**5), ("net.safetensors", 0)])
+def test_load_checkpoint_never_mixes_two_files(name, longer, tmp_path, monkeypatch):
     """A file replaced between being opened and being mapped gives the new weights with the new step, not a mixture."""
     path, other = tmp_path / name, tmp_path / f"other-{name}"
     extra = {} if name.endswith(".safetensors") else {"step": 1, "extra": {"step": 1}}
-    save_checkpoint(path, numbered(0)[0], durable=False)
+    save_checkpoint(path, numbered(0)[0], durable=False, extra={"log": torch.ones(longer)} if longer else {})
     save_checkpoint(other, numbered(1)[0], durable=False, **extra)
     content, opened = other.read_bytes(), torch.UntypedStorage.from_file
 
