@@ -1,0 +1,1 @@
+"""Exercises of the notebook 10_visualization: one file each."""
