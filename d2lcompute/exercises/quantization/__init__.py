@@ -1,0 +1,1 @@
+"""Exercises of the notebook 12_quantization: one file each."""
