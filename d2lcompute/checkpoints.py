@@ -43,6 +43,7 @@ def save_checkpoint(
 
     The file is written beside ``path`` and moved into place when it is complete: whatever happens, ``path`` holds the
     old checkpoint or the new one. Only a process that is killed leaves a temporary file, hidden and ending in ``.tmp``.
+    Windows refuses to replace a file while another program reads it: an error, and the old checkpoint stays.
 
     Args:
         path: where to save. If it ends in ``.safetensors``, the file holds the model's tensors and nothing else, for
@@ -95,7 +96,8 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Load a file of :func:`save_checkpoint` into a model and an optimizer: all of it, or nothing and an error.
 
-    Nothing in the file is run. Tensors are copied into the model where it is, whatever device they were saved from.
+    Nothing in the file is run. Tensors are copied into the model where it is, whatever device they were saved from, with
+    little memory besides; a model on an accelerator, or with its own way of loading, takes that of a second one.
 
     Args:
         path: the file.
