@@ -96,8 +96,8 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Load a file of :func:`save_checkpoint` into a model and an optimizer: all of it, or nothing and an error.
 
-    Nothing in the file is run. Tensors are copied into the model where it is, whatever device they were saved from, with
-    little memory besides; a model on an accelerator, or with its own way of loading, takes that of a second one.
+    Nothing in the file is run. Tensors are copied into the model where it is, whatever device they were saved from.
+    That takes little memory; a model on an accelerator, or with its own way of loading, needs that of a second one.
 
     Args:
         path: the file.

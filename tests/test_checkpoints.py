@@ -1606,13 +1606,15 @@ def step_of(path):
     return loaded.step
 
 
-def save_numbered(path, ready, steps):
-    """Save numbered checkpoints, one after the other; runs in a process of its own."""
+def save_numbered(path, first, ready, stop):
+    """Save numbered checkpoints, one after the other, until told to stop; runs in a process of its own."""
     torch.set_num_threads(1)
-    for step in steps:
+    for step in itertools.count(first):
         save_checkpoint(path, *numbered(step), step=step, extra={"step": step}, durable=step % 2 == 0)
-        if step == steps[0]:
+        if step == first:
             ready.set()
+        if stop.is_set():
+            return
 
 
 @pytest.fixture
@@ -1632,8 +1634,8 @@ def test_save_checkpoint_survives_being_killed(processes, tmp_path):
 
     steps = []
     for _ in range(KILL_ROUNDS):
-        ready = processes.Event()
-        process = processes.Process(target=save_numbered, args=(path, ready, range(1, 10**6)), daemon=True)
+        ready, stop = processes.Event(), processes.Event()
+        process = processes.Process(target=save_numbered, args=(path, 1, ready, stop), daemon=True)
         process.start()
         assert ready.wait(60)
         time.sleep(generator.uniform(0, 0.05))
@@ -1712,22 +1714,23 @@ def test_load_checkpoint_gives_up_on_a_file_that_never_rests(saved, monkeypatch)
 @pytest.mark.skipif(os.name == "nt", reason="Windows refuses to replace a file that is being read: an error, no loss")
 def test_save_checkpoint_from_two_processes_at_once(processes, tmp_path):
     """Two processes that save to one path do not disturb each other: every load in between finds a whole file."""
-    path, rounds, ready = tmp_path / "net.pt", 40, processes.Event()
+    path, ready, stop = tmp_path / "net.pt", processes.Event(), processes.Event()
     save_checkpoint(path, *numbered(0), extra={"step": 0}, durable=False)
     writers = [
-        processes.Process(target=save_numbered, args=(path, ready, range(first, first + rounds)))
-        for first in (1000, 2000)
+        processes.Process(target=save_numbered, args=(path, million, ready, stop), daemon=True)
+        for million in (10**6, 2 * 10**6)
     ]
 
+    steps = {step_of(path)}
     for writer in writers:
         writer.start()
-    steps = set()
-    while any(writer.is_alive() for writer in writers):
+    while all(writer.is_alive() for writer in writers) and (len(steps) < 20 or len({n // 10**6 for n in steps}) < 3):
         steps.add(step_of(path))
+    stop.set()
     for writer in writers:
         writer.join()
 
     assert [writer.exitcode for writer in writers] == [0, 0]
-    assert step_of(path) in (999 + rounds, 1999 + rounds)
-    assert len(steps) > 2
+    assert {step // 10**6 for step in steps} == {0, 1, 2}
+    assert step_of(path) > 10**6
     assert os.listdir(tmp_path) == ["net.pt"]
