@@ -1,0 +1,1 @@
+"""Exercises of the notebook 13_distributed: one file each."""
