@@ -43,7 +43,7 @@ CHECKS: Mapping[str, Callable[[], Finding]] = {
     "scikit-learn": partial(doctor.check_optional, "scikit-learn", "1.5", "beyond", "the digits of notebook 08"),
     "tensorboard": partial(doctor.check_optional, "tensorboard", "2.18", "beyond", "notebook 10"),
     "torchinfo": partial(doctor.check_optional, "torchinfo", "1.8", "beyond", "notebook 10"),
-    "torchao": partial(doctor.check_optional, "torchao", "0.7", "beyond", "notebook 12"),
+    "torchao": partial(doctor.check_optional, "torchao", "0.18", "beyond", "notebook 12"),
     "the book's package": doctor.check_book,
     "temporary folder": partial(
         doctor.check_folder, tempfile.gettempdir, "FAIL", "set TMPDIR (on Windows TEMP) to a folder of your own"

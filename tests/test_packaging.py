@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-NEEDED = ("torch", "safetensors", "platformdirs")
+NEEDED = ("torch", "safetensors", "platformdirs", "numpy")
 ON_ONE_SYSTEM = {"appnope", "colorama", "pexpect", "ptyprocess", "pywinpty"}  # needed by macOS, Windows or the rest
 
 
@@ -112,7 +112,7 @@ def test_problems_of_wheel_sees_what_is_missing_and_what_is_too_much():
 
 @pytest.mark.slow
 def test_wheel_states_its_licence_and_needs_torch_and_little_else(wheel):
-    """The metadata holds the licence with its text, the oldest Python, and three dependencies."""
+    """The metadata holds the licence with its text, the oldest Python, and four dependencies."""
     archive = zipfile.ZipFile(wheel)
     (folder,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
     stated = message_from_string(archive.read(f"{folder}/METADATA").decode("utf-8"))
@@ -167,7 +167,7 @@ def link_or_copy(source, target):
 
 @pytest.fixture(scope="module")
 def bare(wheel, tmp_path_factory):
-    """Make an environment with the wheel, torch, safetensors, platformdirs, what these need, and nothing else."""
+    """Make an environment with the wheel, torch, safetensors, platformdirs, numpy, what these need, and nothing else."""
     return Environment(tmp_path_factory.mktemp("bare"), wheel, closure(NEEDED).values())
 
 
@@ -190,12 +190,12 @@ print(json.dumps([[d.name for d in importlib.metadata.distributions()], sorted(o
 
 @pytest.mark.slow
 def test_bare_environment_holds_nothing_else(bare, tmp_path):
-    """What the next tests find can only come from the wheel and from what torch, safetensors, platformdirs need."""
+    """What the next tests find can only come from the wheel and from what it and its four dependencies need."""
     installed, importable = contents(bare, tmp_path)
 
     assert installed == {"d2lcompute", *closure(NEEDED)}
     assert {"torch", "safetensors", "platformdirs", "d2lcompute"} <= importable
-    assert {"matplotlib", "numpy", "IPython", "nbformat", "pytest", "pip", "yaml", "tests"}.isdisjoint(importable)
+    assert {"matplotlib", "IPython", "nbformat", "pytest", "pip", "yaml", "tests"}.isdisjoint(importable)
 
 
 @pytest.mark.slow
@@ -263,7 +263,7 @@ def test_doctor_runs_in_the_bare_environment(bare, tmp_path):
 
     assert findings["d2lcompute"]["status"] == "OK"
     assert findings["torch"]["status"] in ("OK", "WARN")
-    assert {findings[name]["status"] for name in ("numpy", "matplotlib", "Jupyter", "kernel", "torchao")} == {"WARN"}
+    assert {findings[name]["status"] for name in ("matplotlib", "Jupyter", "kernel", "torchao")} == {"WARN"}
     assert "FAIL" not in {finding["status"] for finding in findings.values()}
 
 
