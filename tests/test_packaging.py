@@ -167,7 +167,7 @@ def link_or_copy(source, target):
 
 @pytest.fixture(scope="module")
 def bare(wheel, tmp_path_factory):
-    """Make an environment with the wheel, torch, safetensors, platformdirs, numpy, what these need, and nothing else."""
+    """Make an environment with the wheel, what it needs, and nothing else."""
     return Environment(tmp_path_factory.mktemp("bare"), wheel, closure(NEEDED).values())
 
 
