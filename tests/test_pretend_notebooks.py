@@ -4,6 +4,7 @@ import ast
 import contextlib
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def printed(program):
                 print(repr(value) if value is not None else "")
             except Exception as error:  # a lesson may raise on purpose: alike in both runs
                 print(type(error).__name__, error)
-        outputs[cell_id] = out.getvalue()
+        outputs[cell_id] = re.sub(r"0x[0-9a-f]+", "0x…", out.getvalue())  # an address is another one in every run
     return outputs
 
 
