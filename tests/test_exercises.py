@@ -49,6 +49,17 @@ WRONG = [(name, number) for name in NAMES for number in range(len(find(name).wro
 # --- The text of an exercise -----------------------------------------------------------------------------------------
 
 
+def test_book_is_complete_and_every_notebook_asks():
+    """All of the book's exercises are posed under their numbers, and each notebook up to 13 has two of our own or more."""
+    posed = {name: find(name).book for name in NAMES if find(name).book is not None}
+    own = {notebook: sum(find(name).book is None for name in exercises) for notebook, exercises in names().items()}
+
+    assert posed == BOOK
+    assert len(own) == 14
+    assert min(own.values()) >= 2
+    assert sum(own.values()) >= 25
+
+
 def test_names_are_unique():
     """No two notebooks pose exercises of the same name, since a check finds an exercise by its name alone."""
     assert len(set(NAMES)) == len(NAMES)
