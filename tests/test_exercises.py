@@ -50,7 +50,7 @@ WRONG = [(name, number) for name in NAMES for number in range(len(find(name).wro
 
 
 def test_book_is_complete_and_every_notebook_asks():
-    """All of the book's exercises are posed under their numbers, and each notebook up to 13 has two or more of our own."""
+    """The book's exercises are all posed, under their numbers, and each lesson up to 13 has two of our own or more."""
     posed = {name: find(name).book for name in NAMES if find(name).book is not None}
     own = {notebook: sum(find(name).book is None for name in exercises) for notebook, exercises in names().items()}
 
