@@ -314,7 +314,15 @@ def test_check_inside_an_answer():
     assert examine(EXERCISE, answer)
 
 
-def test_check_real_interrupt_ends_the_check():
+@pytest.fixture
+def ctrl_c():
+    """Let Ctrl-C raise KeyboardInterrupt as in a terminal; what a shell starts in the background ignores it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+def test_check_real_interrupt_ends_the_check(ctrl_c):
     """Ctrl-C is the learner's: it ends the check, with everything put back."""
     handler = signal.getsignal(signal.SIGINT)
 
@@ -329,7 +337,7 @@ def test_check_real_interrupt_ends_the_check():
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-def test_check_swallowed_interrupt_ends_the_check():
+def test_check_swallowed_interrupt_ends_the_check(ctrl_c):
     """Ctrl-C ends the check also if the answer catches it."""
 
     def answer(X):
