@@ -290,8 +290,10 @@ def test_every_function_of_torch_cuda_is_answered_refused_or_harmless(machine):
     ],
 )
 def test_what_touches_no_device_is_let_through(machine, use):
-    """What concerns the CPU alone, or does nothing, is none of the machine's business."""
+    """What concerns the CPU alone, or does nothing, raises no error and moves nothing."""
     use()
+
+    assert machine.transfers.copies == 0
 
 
 def test_refusals_end_with_the_block():
