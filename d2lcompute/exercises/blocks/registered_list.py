@@ -10,6 +10,7 @@ from torch import nn
 from d2lcompute.exercises._exercise import Exercise, WrongAnswer
 from d2lcompute.exercises._forms import a_module_class
 from d2lcompute.exercises._trial import Trial
+from d2lcompute.exercises.blocks.list_blocks import ListSequential
 
 __all__ = ["EXERCISE"]
 
@@ -84,24 +85,13 @@ def registers_the_blocks(answer: type[nn.Module], trial: Trial) -> None:
     trial.same(len(net.state_dict()), 9, what="entries in net.state_dict()", mistakes=mistakes)
 
 
-class _PlainList(nn.Module):
-    def __init__(self, *blocks: nn.Module) -> None:
-        super().__init__()
-        self.blocks = list(blocks)
-
-    def forward(self, X: torch.Tensor) -> torch.Tensor:
-        for block in self.blocks:
-            X = block(X)
-        return X
-
-
-class _OnlyParameters(_PlainList):
+class _OnlyParameters(ListSequential):
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
         for block in self.blocks:
             yield from block.parameters(recurse)
 
 
-class _ParameterList(_PlainList):
+class _ParameterList(ListSequential):
     def __init__(self, *blocks: nn.Module) -> None:
         super().__init__(*blocks)
         self.weights = nn.ParameterList(parameter for block in blocks for parameter in block.parameters())
@@ -155,7 +145,7 @@ EXERCISE = Exercise(
     why="nn.ModuleList is a module whose parts are the items, so the net finds each block through its one attribute; "
     "iterating over it yields every place, also when one block stands in two.",
     wrong_answers=(
-        WrongAnswer(_PlainList, "A plain list hides the blocks", "This is the class that was to be mended."),
+        WrongAnswer(ListSequential, "A plain list hides the blocks", "This is the class that was to be mended."),
         WrongAnswer(
             _OnlyParameters, "Saving the net would save nothing", "The optimizer works again, and training runs."
         ),
