@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+D2L := $(VENV)/.d2l
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab test test-gpu notebooks lint doctor clean
+.PHONY: help setup d2l run lab test test-gpu notebooks lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -19,16 +20,22 @@ $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV): some minutes the first time"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch hatchling editables
-	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,beyond]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,beyond,book]'
 	@touch $(READY)
 
-run: $(READY)  ## execute all notebooks headless and report a line each
+d2l: $(D2L)  ## install the book's own package beside current libraries
+
+$(D2L): $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --no-warn-conflicts -c constraints.txt d2l
+	@touch $(D2L)
+
+run: $(READY) $(D2L)  ## execute all notebooks headless and report a line each
 	@$(BIN)/python -m tools.execute --jobs $(JOBS)
 
 lab: $(READY)  ## open the course in JupyterLab, on this machine only
 	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/en
 
-test: lint  ## lint, types, unit tests, doctests, and every stored output compared with a fresh run
+test: lint $(D2L)  ## lint, types, unit tests, doctests, and every stored output compared with a fresh run
 	D2LCOMPUTE_DEVICE=cpu OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --nbval tests d2lcompute notebooks
 
 test-gpu: $(READY)  ## the notebooks and the device tests on this machine's accelerators; without any, says so
