@@ -24,6 +24,22 @@ READS = {
     "allclose": lambda X: torch.allclose(X, X),
     "unique": lambda X: X.unique(),
 }
+FROM_LISTS = {
+    "tensor": lambda X: torch.tensor(list(X)),
+    "tensor of a tuple": lambda X: torch.tensor(tuple(X)),
+    "tensor of lists": lambda X: torch.tensor([list(X)[:2], list(X)[2:]]),
+    "tensor with numbers between": lambda X: torch.tensor([7.0, *X, 8.0]),
+    "tensor of one-element tensors": lambda X: torch.tensor(X.split(1)),
+    "tensor on its device": lambda X: torch.tensor(list(X), device=X.device),
+    "as_tensor": lambda X: torch.as_tensor(list(X), dtype=torch.float64),
+    "asarray": lambda X: torch.asarray(list(X)),
+    "new_tensor": lambda X: X.new_tensor(list(X)),
+    "new": lambda X: X.new(list(X)),
+    "Tensor": lambda X: torch.Tensor(list(X)),
+    "Tensor of lists": lambda X: torch.Tensor([list(X)[:2], list(X)[2:]]),
+    "LongTensor": lambda X: torch.LongTensor(list(X.long())),
+}
+LANDS_ON_DEVICE = {"tensor on its device", "new_tensor", "new"}
 SILENT = {
     "sum": lambda X: X.sum(),
     "product": lambda X: X @ X,
@@ -49,6 +65,77 @@ def test_each_way_to_read_a_value_is_one_host_read(name):
 
     assert on_cpu.host_reads == machine.host_reads == 1
     assert machine.transfers == on_cpu
+
+
+@pytest.mark.parametrize("name", FROM_LISTS)
+def test_a_tensor_made_of_a_list_reads_its_elements_one_by_one(name):
+    """Making a tensor of tensors asks for each number by itself; numbers that are there already cost nothing."""
+    with record_transfers() as on_cpu:
+        made = FROM_LISTS[name](torch.arange(4.0))
+    with pretend_gpus(1) as machine:
+        X = torch.arange(4.0).to("cuda")
+        before, copies = machine.host_reads, machine.transfers.copies
+        same = FROM_LISTS[name](X)
+        device = same.device.type
+
+    assert on_cpu.host_reads == machine.host_reads - before == 4
+    assert (device, machine.transfers.copies - copies) == (("cuda", 1) if name in LANDS_ON_DEVICE else ("cpu", 0))
+    assert made.tolist() == same.tolist()
+
+
+def test_each_element_of_a_list_is_a_wait():
+    """On the virtual clock the elements come one after the other: each takes a trip over the bus."""
+    with pretend_gpus(1) as machine:
+        losses = list(torch.ones(5, device="cuda"))
+        torch.tensor(losses)
+    with pretend_gpus(1) as at_once:
+        torch.stack(list(torch.ones(5, device="cuda"))).tolist()
+
+    names = [event.name for event in machine.timeline]
+    assert (names.count("read"), names.count("wait for cuda:0")) == (5, 5)
+    assert machine.elapsed_seconds > at_once.elapsed_seconds
+
+
+@pytest.mark.parametrize("make", [torch.tensor, torch.as_tensor, torch.asarray, torch.Tensor])
+def test_a_tensor_made_of_numbers_reads_nothing(make):
+    """What the host has already, it need not wait for."""
+    with pretend_gpus(1) as machine, record_transfers() as transfers:
+        make([[1.0, 2.0], [3.0, 4.0]])
+    with record_transfers() as on_cpu:
+        make([[1.0, 2.0], [3.0, 4.0]])
+
+    assert machine.transfers == transfers == on_cpu == Transfers(0, 0, 0)
+
+
+@pytest.mark.parametrize("make", [torch.as_tensor, torch.asarray])
+def test_a_tensor_made_of_a_tensor_reads_nothing(make):
+    """A tensor by itself is no list: it stays on its device."""
+    with pretend_gpus(1) as machine:
+        made = make(torch.ones(2, 3, device="cuda"), dtype=torch.float64)
+        device = made.device.type
+
+    assert (device, machine.transfers) == ("cuda", Transfers(0, 0, 0))
+
+
+def test_named_arguments_place_a_tensor_as_positions_do():
+    """data= and obj= are taken like the first argument, from a list and from a tensor."""
+    with pretend_gpus(1) as machine:
+        X = torch.ones(2, device="cuda")
+        made = [torch.as_tensor(data=X, device="cpu"), torch.asarray(obj=X, device="cpu"), X.new_tensor(data=[X[0]])]
+        devices = [tensor.device.type for tensor in made]
+
+    assert devices == ["cpu", "cpu", "cuda"]
+    assert (machine.host_reads, machine.transfers.copies) == (3, 3)
+
+
+def test_a_number_that_a_tensor_cannot_give_is_no_read():
+    """A float tensor is no index: torch says so without waiting for its value."""
+    with pretend_gpus(1) as machine:
+        X = torch.ones(2, device="cuda")
+        with pytest.raises(TypeError, match="only integer tensors of a single element can be converted to an index"):
+            [0, 1, 2][X[0]]
+
+    assert machine.host_reads == 0
 
 
 @pytest.mark.parametrize("name", SILENT)

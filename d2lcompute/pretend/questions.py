@@ -9,6 +9,7 @@ from .bodies import run_seen
 from .moves import to
 from .operations import Call
 from .placement import CPU
+from .reads import NUMBERS
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -78,6 +79,14 @@ def _tolist(machine: "Machine", call: Call) -> Any:
     return call.run()
 
 
+def _number(machine: "Machine", call: Call) -> Any:
+    before = machine.host_reads
+    number = call.run()
+    if machine.host_reads == before:  # torch.Tensor(list) asks for numbers while it has put the mode below aside
+        machine.ledger.enter_read(machine.places.of(call.args[0]), call.args[0].element_size())
+    return number
+
+
 def _repr(machine: "Machine", call: Call) -> Any:
     machine.ledger.enter_read(machine.places.of(call.args[0]), call.args[0].nbytes)
     with machine.ledger.closed():
@@ -105,6 +114,7 @@ QUESTIONS: dict[Callable[..., Any], Spelling] = {
     Tensor.numpy: _numpy,
     Tensor.__array__: _numpy,
     Tensor.tolist: _tolist,
+    **dict.fromkeys(NUMBERS, _number),
     Tensor.__repr__: _repr,
     Tensor.__dlpack__: _export("__dlpack__"),
     Tensor.__dlpack_device__: _export("__dlpack_device__"),

@@ -12,6 +12,7 @@ from .moves import move, parse_to, to
 from .operations import Call, storage_of
 from .placement import CPU
 from .questions import QUESTIONS, Spelling, Tensor, is_cuda
+from .reads import data_of, elements_read
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -136,17 +137,30 @@ def _from_data(machine: "Machine", call: Call) -> Any:
     if call.func == Tensor.new_tensor and target is None:
         target = machine.places.of(call.args[0])
     if target is None:
-        with machine.places.calling(call):
-            return call.run()
+        return _made(machine, call)
     given = {name: value for name, value in call.kwargs.items() if name not in ("device", "pin_memory")}
     wants_grad = given.pop("requires_grad", False)
-    if call.func in (torch.as_tensor, torch.asarray) and isinstance(call.args[0], torch.Tensor):
-        call = replace(call, args=(move(machine, call.args[0], target), *call.args[1:]))
-        return call.func(*call.args, **given)
-    call = Call(call.func, call.args, given | {"device": CPU})
-    with machine.places.calling(call):
-        made = move(machine, call.run(), target)
+    if call.func in (torch.as_tensor, torch.asarray) and isinstance(data := data_of(call), torch.Tensor):
+        given = {name: value for name, value in given.items() if name not in ("data", "obj")}
+        return call.func(move(machine, data, target), *call.args[1:], **given)
+    made = move(machine, _made(machine, Call(call.func, call.args, given | {"device": CPU})), target)
     return made.requires_grad_() if wants_grad else made
+
+
+def _made(machine: "Machine", call: Call) -> torch.Tensor:
+    with machine.places.calling(call):
+        made: torch.Tensor = call.run()
+    for element in elements_read(call):
+        machine.ledger.enter_read(machine.places.of(element), element.element_size())
+    return made
+
+
+def _new(machine: "Machine", call: Call) -> Any:
+    like, *given = call.args
+    if given and isinstance(given[0], list | tuple) and not isinstance(given[0], torch.Size):
+        return _from_data(machine, Call(Tensor.new_tensor, (like, given[0]), {"dtype": like.dtype} | call.kwargs))
+    with machine.places.calling(call):
+        return call.run()
 
 
 SPELLINGS: dict[Callable[..., Any], Spelling] = QUESTIONS | {
@@ -167,4 +181,5 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = QUESTIONS | {
     torch.as_tensor: _from_data,
     torch.asarray: _from_data,
     Tensor.new_tensor: _from_data,
+    Tensor.new: _new,
 }

@@ -11,7 +11,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .. import devices
-from .operations import has_mask, operation, tensors_in
+from .operations import Call, has_mask, operation, tensors_in
+from .reads import FROM_DATA, NUMBERS, elements_read
 
 __all__ = ["Transfers", "record_transfers"]
 
@@ -22,7 +23,8 @@ class Transfers:
 
     Attributes:
         host_reads: how often the host waited for values: ``.item()``, ``.tolist()``, ``float(X)``, ``if X:``,
-            ``print(X)``, ``X.cpu()``, and operations whose result's size depends on values.
+            ``print(X)``, ``X.cpu()``, each element of ``torch.tensor([X, Y])``, and operations whose result's size
+            depends on values.
         copies: how many tensors were copied from one memory to another.
         bytes_copied: how many bytes reads and copies moved in all.
     """
@@ -116,11 +118,23 @@ class _Calls(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func not in (torch.Tensor.tolist, torch.Tensor.__repr__) or self.operations.is_muted:
-            return func(*args, **(kwargs or {}))
+        before, kwargs = self.transfers.host_reads, kwargs or {}
+        if func in (torch.Tensor.tolist, torch.Tensor.__repr__) and not self.operations.is_muted:
+            return self._read_whole(func, args, kwargs)
+        out = func(*args, **kwargs)
+        if self.operations.is_muted:
+            return out
+        if func in NUMBERS and self.transfers.host_reads == before:  # as in torch.Tensor(list)
+            self.transfers.add_read(args[0].element_size())
+        elif func in FROM_DATA:
+            for element in elements_read(Call(func, args, kwargs)):
+                self.transfers.add_read(element.element_size())
+        return out
+
+    def _read_whole(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.transfers.add_read(args[0].nbytes)
         self.operations.is_muted = True
         try:
-            return func(*args, **(kwargs or {}))
+            return func(*args, **kwargs)
         finally:
             self.operations.is_muted = False

@@ -102,8 +102,6 @@ def _norms(matrices: list[torch.Tensor]) -> list[float]:
 
 def _about_reads(machine: Machine, reads: int, n: int) -> str:
     """Say when the host read too often: after each product, or one norm after the other at the end."""
-    if reads == 0:
-        return "You fetch the norms one by one: torch.tensor(list) takes each by itself. Join them on the device first."
     if reads < n:
         return ""
     names = [event.name if event.lane != "host" else "" for event in machine.timeline]

@@ -72,8 +72,6 @@ def reads_once(answer: Any, trial: Trial) -> None:
         remark = "The net was fetched to the CPU, and each of its parameters is a read: the batches come to the net."
     elif reads >= len(batches):
         remark = f"You read a value for each batch: {reads} host reads instead of 1, and the host waits in each."
-    elif reads == 0:
-        remark = "You read a value for each batch: torch.tensor(list) takes them one by one. Join them on the device."
     trial.require(reads == 1, expected="1 host read", came=f"{reads} host reads", remark=remark)
 
 

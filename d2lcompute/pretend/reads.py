@@ -1,0 +1,33 @@
+"""Reads that no mode below sees: torch puts it aside while it makes a tensor of a list, number by number."""
+
+from typing import Any
+
+import torch
+
+from .operations import Call, tensors_in
+
+__all__ = ["FROM_DATA", "NUMBERS", "data_of", "elements_read"]
+
+FROM_DATA = {torch.tensor, torch.as_tensor, torch.asarray, torch.Tensor.new_tensor, torch.Tensor.new}
+NUMBERS = {torch.Tensor.__float__, torch.Tensor.__int__, torch.Tensor.__index__}  # what torch.Tensor(list) asks for
+
+
+def data_of(call: Call) -> Any:
+    """Return what a tensor is made from by one of ``FROM_DATA``."""
+    is_method = call.func in (torch.Tensor.new_tensor, torch.Tensor.new)
+    given = call.args[1:] if is_method else call.args
+    return given[0] if given else call.kwargs.get("data", call.kwargs.get("obj"))
+
+
+def elements_read(call: Call) -> list[torch.Tensor]:
+    """Return the tensors that one of ``FROM_DATA`` reads, each by itself, because they are elements of a list.
+
+    Example:
+        >>> losses = list(torch.rand(3))
+        >>> len(elements_read(Call(torch.tensor, ([losses[0], losses[1:]],), {})))
+        3
+        >>> elements_read(Call(torch.tensor, (losses[0],), {}))
+        []
+    """
+    data = data_of(call)
+    return [] if isinstance(data, torch.Tensor) else tensors_in(data)
