@@ -73,6 +73,7 @@ BAD = {
     "a time": (rules.stable_outputs, printed("at 12:30:59")),
     "a process id": (rules.stable_outputs, printed("/ipykernel_4242/123.py")),
     "a version": (rules.stable_outputs, printed("torch 2.13.0+cpu")),
+    "a progress bar": (rules.stable_outputs, printed("10 %\r20 %\n")),
     "stderr": (rules.stable_outputs, printed("a warning", name="stderr")),
     "HTML": (
         rules.stable_outputs,
@@ -83,6 +84,8 @@ BAD = {
     "an id twice": (rules.ids_are_words, lambda nb: cell(nb, "sum-run").update(id="sum-check")),
     "an unknown tag": (rules.tags_are_known, lambda nb: tag(nb, "sum-run", "skip-me")),
     "ignored without a reason": (rules.tags_are_known, lambda nb: tag(nb, "sum-run", "nbval-ignore-output")),
+    "ignored by a comment": (rules.tags_are_known, source("sum-run", "# NBVAL_IGNORE_OUTPUT\n1 + 2")),
+    "skipped by a comment": (rules.tags_are_known, source("sum-run", "1 + 2\n#  NBVAL_SKIP")),
     "no error in spite of the tag": (rules.tags_are_known, lambda nb: tag(nb, "sum-run", "raises-exception")),
     "an error without the tag": (
         rules.tags_are_known,
@@ -95,9 +98,16 @@ BAD = {
         lambda nb: [c.update(source=c.source + "\n1" * 6) for c in nb.cells if c.cell_type == "code"],
     ),
     "long prose": (rules.short_prose, source("sum-predict", "word " * 121)),
-    "a prediction that nothing settles": (rules.checks_itself, source("sum-check", "print(3)")),
+    "a prediction that nothing settles": (
+        rules.checks_itself,
+        source("good-further", "## Going further\n\n**Predict.** What is 2 + 2?"),
+    ),
     "one figure": (rules.shows_figures, lambda nb: cell(nb, "first-draw").update(outputs=[])),
     "a figure without a caption": (rules.shows_figures, source("second-caption", "Nice.")),
+    "a figure without an assert": (
+        rules.shows_figures,
+        lambda nb: (source("sum-check", "3")(nb), source("sum-run", "assert 1 + 2 == 3, 'a sum'")(nb)),
+    ),
     "a semicolon": (rules.no_semicolons, source("first-draw", "draw();")),
     "an absolute path": (rules.stays_at_home, source("sum-run", "open('/data/net.pt', 'w')")),
     "a home folder": (rules.stays_at_home, source("sum-run", "path = '~/net.pt'")),

@@ -26,6 +26,7 @@ _UNSTABLE = {
     "the time of day": re.compile(r"\b\d{1,2}:\d{2}:\d{2}\b|\b20\d\d-\d\d-\d\d\b"),
     "a process id": re.compile(r"\bpid[ =:]*\d+|ipykernel_\d+"),
     "a version": re.compile(r"\b\d+\.\d+\.\d+(\+\w+)?\b"),
+    "a carriage return, before which nbval compares nothing": re.compile("[\r\b]"),
 }
 _OF_A_MACHINE = frozenset({"a duration", "the name of a device"})  # the same everywhere if the machine is pretended
 _COMPARED = frozenset({"text/plain", "image/png"})
@@ -76,6 +77,8 @@ def tags_are_known(notebook: nbformat.NotebookNode) -> Iterator[str]:
         tags = set(cell.metadata.get("tags", []))
         if unknown := tags - TAGS:
             yield f"{cell.id}: unknown tags {sorted(unknown)}; the list is {sorted(TAGS)}"
+        if found := re.search(r"#\s*(NBVAL_\w+|PYTEST_VALIDATE_\w+)", cell.source):
+            yield f"{cell.id}: the comment {found[1]} turns the comparison off unseen; a tag does it in sight"
         if "nbval-ignore-output" in tags and "# ignored because" not in cell.source:
             yield f"{cell.id}: is tagged nbval-ignore-output without a comment '# ignored because …'"
         raised = any(output.output_type == "error" for output in cell.get("outputs", []))
@@ -124,8 +127,8 @@ def checks_itself(notebook: nbformat.NotebookNode) -> Iterator[str]:
 
 
 def shows_figures(notebook: nbformat.NotebookNode) -> Iterator[str]:
-    """Each section has two figures or more, each with a caption in italics after it."""
-    figures = 0
+    """Each section has two figures or more, each with a caption in italics after it, and asserts about its data."""
+    code, figures = _code(notebook), 0
     for i, cell in enumerate(notebook.cells):
         if not any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
             continue
@@ -133,6 +136,9 @@ def shows_figures(notebook: nbformat.NotebookNode) -> Iterator[str]:
         following = [c.source.strip() for c in notebook.cells[i + 1 : i + 4] if c.cell_type == "markdown"]
         if not any(source.startswith("*") and not source.startswith("**") for source in following):
             yield f"{cell.id}: a figure without a caption (a Markdown cell in *italics*) within the next three cells"
+        at = code.index(cell)
+        if not any("assert " in near.source for near in code[max(0, at - 2) : at + 3]):
+            yield f"{cell.id}: a figure, which nbval does not compare, without an assert in the two cells around it"
     if figures < 2:
         yield f"{figures} figures; at least 2 are expected"
 
