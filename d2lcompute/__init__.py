@@ -1,6 +1,11 @@
 """Helpers for the chapter "deep learning computation" of *Dive into Deep Learning*, for one's own notebooks."""
 
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .pretend import pretend_gpus, record_transfers
 
 try:
     from .blocks import MLP, FixedHiddenMLP, MySequential, NestMLP
@@ -9,7 +14,6 @@ try:
     from .initializers import init_42, init_constant, init_normal, init_xavier, my_init
     from .layers import CenteredLayer, MyLinear
     from .parameters import ParameterRow, ParameterTable, count_parameters, parameter_table, tied_groups
-    from .pretend import pretend_gpus, record_transfers
     from .timing import Measurement, Timer, benchmark
 except Exception as error:
     if sys.argv[:1] != ["-m"]:  # while Python looks for `-m d2lcompute`: its doctor must speak where torch does not
@@ -51,3 +55,15 @@ __all__ = [
     "try_all_gpus",
     "try_gpu",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the pretended machine when it is first asked for: its tables take longer than all the rest."""
+    if name not in ("pretend", "pretend_gpus", "record_transfers"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    pretend = import_module("d2lcompute.pretend")
+    return pretend if name == "pretend" else getattr(pretend, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -28,7 +28,11 @@ class _Pretended(Protocol):
     def reporting_to(self, transfers: Any) -> AbstractContextManager[None]: ...
 
 
-_situation = threading.local()  # .machine: the pretended machine whose block is open in this thread
+class _Situation(threading.local):
+    machine: _Pretended | None = None  # the pretended machine whose block is open in this thread
+
+
+_situation = _Situation()
 
 
 def cpu() -> torch.device:
@@ -162,7 +166,7 @@ def _clock() -> float:
 
 def _pretended() -> _Pretended | None:
     """Return the pretended machine whose block is open in this thread, or None."""
-    return getattr(_situation, "machine", None)
+    return _situation.machine
 
 
 def _accelerator_type() -> str | None:
