@@ -171,8 +171,8 @@ def _pretended() -> _Pretended | None:
 
 def _accelerator_type() -> str | None:
     """Return the type of the accelerators that may be used, such as ``cuda``, or None without any."""
-    if (machine := _pretended()) is not None:
-        return "cuda" if machine.device_count else None
+    if _pretended() is not None:
+        return "cuda"
     choice = os.environ.get(_VARIABLE, "auto").strip().lower()
     if choice not in ("", "auto", "cpu"):
         raise ValueError(

@@ -127,6 +127,17 @@ def test_mysequential_container_operations_equal_sequential(operations):
         assert list(map(repr, ours)) == list(map(repr, theirs))
 
 
+@pytest.mark.parametrize("index", [-2, 0, 2])
+def test_mysequential_inserts_at_both_ends(index):
+    """The first and the last place may be named from either side, as in nn.Sequential."""
+    ours, theirs = (kind(nn.Linear(2, 2), nn.ReLU()) for kind in (MySequential, nn.Sequential))
+
+    ours.insert(index, nn.Tanh())
+    theirs.insert(index, nn.Tanh())
+
+    assert list(map(repr, ours)) == list(map(repr, theirs))
+
+
 def test_mysequential_has_the_methods_of_a_list():
     """What nn.Sequential lacks comes from MutableSequence: remove, reverse, index, count, in, reversed, clear."""
     first, second = nn.Linear(2, 2), nn.ReLU()
@@ -173,7 +184,11 @@ def test_mysequential_append_refuses_a_taken_name():
         (lambda net: net.insert(4, nn.ReLU()), IndexError, "index 4 is out of range for 2 blocks"),
         (lambda net: net.insert(0, "relu"), AssertionError, "module should be of type .*Module.*; got <class 'str'>"),
         (lambda net: net.append("relu"), TypeError, "is not a Module subclass"),
-        (lambda net: net + nn.ReLU(), ValueError, r"wrap it in MySequential\(...\)"),
+        (
+            lambda net: net + nn.ReLU(),
+            ValueError,
+            r"^\+ joins two sequences of blocks; got <class '.*\.ReLU'>: wrap it in MySequential\(\.\.\.\)$",
+        ),
         (lambda net: net * 0, ValueError, "a whole number of times, once or more; got 0"),
         (lambda net: net * 2.0, TypeError, "a whole number of times, once or more; got 2.0"),
         (lambda net: MySequential([nn.ReLU()]), TypeError, "is not a Module subclass"),
@@ -252,8 +267,30 @@ def test_fixedhiddenmlp_refuses_what_would_never_end():
     """Infinity halved is infinity: the block raises instead of running for ever."""
     net = FixedHiddenMLP()
 
-    with pytest.raises(ValueError, match="infinite or NaN, and halving them would never end: check X"):
+    with pytest.raises(ValueError, match=r"^X leads to values .* infinite or NaN, and halving .* never end: check X$"):
         net(torch.full((1, 20), torch.inf))
+
+
+def test_fixedhiddenmlp_leaves_a_sum_of_1_as_it_is():
+    """Halving stops at 1: a sum of magnitudes that is 1 to begin with is not halved."""
+    net = FixedHiddenMLP()
+    nn.init.zeros_(net.linear.weight)
+    nn.init.zeros_(net.linear.bias)
+    net.linear.bias.data[0] = 1
+
+    assert net(torch.ones(1, 20)).item() == 1
+
+
+def test_nestmlp_computes_the_closed_form():
+    """NestMLP is linear(relu(W₂ relu(W₁ X + b₁) + b₂))."""
+    net = NestMLP().double()
+    X = torch.randn(5, 20, dtype=torch.float64)
+
+    Y = net(X)
+
+    first, second = net.net[0], net.net[2]
+    inner = torch.relu(torch.relu(X @ first.weight.T + first.bias) @ second.weight.T + second.bias)
+    torch.testing.assert_close(Y, inner @ net.linear.weight.T + net.linear.bias)
 
 
 def test_nestmlp_nests_inside_other_blocks():

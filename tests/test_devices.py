@@ -104,8 +104,8 @@ def test_index_must_be_an_integer_from_0(function):
     """A negative number, a fraction, a text and a truth value are refused by name; NumPy's integers are integers."""
     with pytest.raises(ValueError, match="i must be 0 or more: accelerators are counted from 0; got -1"):
         function(-1)
-    for wrong in (0.0, "0", True, None):
-        with pytest.raises(TypeError, match="i must be an integer that numbers an accelerator, such as 0; got "):
+    for wrong, kind in ((0.0, "float"), ("0", "str"), (True, "bool"), (None, "NoneType")):
+        with pytest.raises(TypeError, match=rf"numbers an accelerator, such as 0; got {wrong!r} \({kind}\)$"):
             function(wrong)
     assert function(np.int64(0)) == function(0)
 

@@ -15,6 +15,13 @@ from d2lcompute import CenteredLayer, MyLinear
 DTYPES = [torch.float32, torch.float64]
 
 
+class Doubling:
+    """An activation that is an object without a name."""
+
+    def __call__(self, X):
+        return 2 * X
+
+
 def twins(in_units, units, *, bias=True, dtype=torch.float64):
     """Return a MyLinear and an nn.Linear of equal values."""
     ours, theirs = MyLinear(in_units, units, bias=bias, dtype=dtype), nn.Linear(in_units, units, bias=bias, dtype=dtype)
@@ -110,6 +117,7 @@ def test_mylinear_takes_device_and_dtype():
     [
         (MyLinear(5, 3), "MyLinear(in_units=5, units=3, bias=True)"),
         (MyLinear(5, 3, bias=False, activation=F.relu), "MyLinear(in_units=5, units=3, bias=False, activation=relu)"),
+        (MyLinear(5, 3, activation=Doubling()), "MyLinear(in_units=5, units=3, bias=True, activation=Doubling)"),
         (CenteredLayer(), "CenteredLayer()"),
         (CenteredLayer(-1), "CenteredLayer(dim=-1)"),
     ],
@@ -125,6 +133,15 @@ def test_mylinear_activation_may_be_a_module():
 
     assert list(layer.state_dict()) == ["weight", "bias", "activation.weight"]
     assert "(activation): PReLU(num_parameters=1)" in repr(layer)
+
+
+def test_mylinear_reset_parameters_leaves_the_activation_alone():
+    """The parameters of an activation are its own: drawing the layer's anew does not touch them."""
+    layer = MyLinear(5, 3, activation=nn.PReLU(init=0.125))
+
+    layer.reset_parameters()
+
+    assert layer.activation.weight.item() == 0.125
 
 
 @pytest.mark.parametrize(
@@ -178,8 +195,10 @@ def test_centeredlayer_has_mean_zero_and_the_closed_forms_gradient(dim, dtype):
     torch.testing.assert_close(X.grad, upstream - mean(upstream))
 
 
-@pytest.mark.parametrize("dim", ["rows", 1.0, True])
-def test_centeredlayer_refuses_a_dimension_that_is_no_integer(dim):
+@pytest.mark.parametrize(
+    ("dim", "came"), [("rows", r"'rows' \(str\)"), (1.0, r"1\.0 \(float\)"), (True, r"True \(bool\)")]
+)
+def test_centeredlayer_refuses_a_dimension_that_is_no_integer(dim, came):
     """What is no integer and not None is named in the error when the layer is made, not when it runs."""
-    with pytest.raises(TypeError, match=r"dim must be an integer or None \(all elements\); got "):
+    with pytest.raises(TypeError, match=rf"^dim must be an integer or None \(all elements\); got {came}$"):
         CenteredLayer(dim)

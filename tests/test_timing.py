@@ -52,6 +52,14 @@ def test_timer_records_laps_and_their_statistics(clock):
     assert timer.cumsum() == [1.0, 3.0, 7.5]
 
 
+def test_timer_cumsum_has_the_precision_of_the_clock(clock):
+    """The running sum is Python's own, in double precision: a nanosecond after a day is not lost."""
+    timer = laps(clock, 0.0, 0.0)
+    timer.times[:] = [86_400.0, 1e-9]
+
+    assert timer.cumsum() == [86_400.0, 86_400.0 + 1e-9]
+
+
 def test_timer_starts_when_made(clock):
     """As in the book, a timer runs from the moment it is made, and stop returns the lap."""
     timer = Timer()
@@ -96,9 +104,10 @@ def test_timer_stop_twice_says_what_is_missing(clock):
     """A stop without a start raises a sentence and adds no lap."""
     timer = laps(clock, 1.0)
 
-    with pytest.raises(RuntimeError, match=r"none is running: call start\(\) first, once for each stop\(\)"):
+    with pytest.raises(RuntimeError) as caught:
         timer.stop()
 
+    assert str(caught.value) == ("stop() ends a lap, and none is running: call start() first, once for each stop()")
     assert timer.times == [1.0]
 
 
@@ -106,9 +115,10 @@ def test_timer_avg_without_laps_raises_a_sentence(clock):
     """The average of no laps is no ZeroDivisionError but an explanation; sum and cumsum are empty."""
     timer = Timer()
 
-    with pytest.raises(RuntimeError, match=r"avg\(\) is the mean of the laps, and there is none yet: call start\(\)"):
+    with pytest.raises(RuntimeError) as caught:
         timer.avg()
 
+    assert str(caught.value) == ("avg() is the mean of the laps, and there is none yet: call start() and stop() first")
     assert (timer.sum(), timer.cumsum()) == (0, [])
 
 
@@ -173,6 +183,18 @@ def test_benchmark_waits_for_the_device_it_was_given(clock):
     assert clock.calls == ["synchronize cuda:1", "clock"] * (len(clock.calls) // 2)
     assert measured.device == torch.device("cuda:1")
     assert measured.median_seconds == pytest.approx(0.01)
+    assert measured.repeats * measured.calls >= 5
+
+
+def test_benchmark_runs_for_a_fifth_of_a_second_by_default(clock):
+    """Unless it is told otherwise, the calls that are timed take 0.2 s in all, or little more."""
+
+    def work():
+        clock.now += 0.01
+
+    measured = benchmark(work)
+
+    assert 0.2 <= measured.repeats * measured.calls * measured.median_seconds < 0.5
 
 
 def test_benchmark_on_a_pretended_machine_runs_once():
@@ -192,7 +214,12 @@ def test_benchmark_on_a_pretended_machine_runs_once():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"fn": 3.0}, TypeError, "fn must be something to call, such as a function; got float"),
+        (
+            {"fn": 3.0},
+            TypeError,
+            r"^fn must be something to call, such as a function; got float \(hand over the function itself and its "
+            r"arguments, not the result of a call\)$",
+        ),
         ({"fn": int, "min_run_seconds": 0}, ValueError, "min_run_seconds must be more than 0; got 0"),
         ({"fn": int, "min_run_seconds": float("nan")}, ValueError, "min_run_seconds must be more than 0; got nan"),
     ],
