@@ -87,8 +87,7 @@ class _Loader(SourceFileLoader):
         super().__init__(_D2L, path)
         lines = [line for line in _imports(tree) if _library(line[2]) == "torchvision"]
         self._stand_ins = {name: _Absent(source, trouble) for _, name, source in lines}
-        left_out = [statement for statement, _, _ in lines]
-        self._tree = ast.Module([statement for statement in tree.body if statement not in left_out], [])
+        self._tree = ast.Module([node for node in tree.body if node not in [line[0] for line in lines]], [])
 
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002  # the name is importlib's; nothing is cached
         return compile(self._tree, self.path, "exec", dont_inherit=True)
@@ -103,8 +102,7 @@ class _Finder:
 
     def __init__(self) -> None:
         self.spec: ModuleSpec | None = None
-        self.thread = threading.get_ident()
-        self.asked_by_others: set[str] = set()
+        self.thread, self.asked_by_others = threading.get_ident(), set[str]()
 
     def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
         if threading.get_ident() != self.thread:
