@@ -1,4 +1,7 @@
-"""What validation gives each notebook's kernel: no accelerator, one thread, and a data folder of its own."""
+"""What validation gives each notebook's kernel: no accelerator, one thread, and a data folder of its own.
+
+``VALIDATION_THREADS`` asks for another number of threads, as ``python -m tools.hermetic`` does.
+"""
 
 import os
 import tempfile
@@ -10,7 +13,8 @@ import pytest
 def pytest_runtest_setup(item):
     """Set the environment while nbval starts a kernel, so that stored outputs hold on every machine."""
     before = dict(os.environ)
-    os.environ |= {"D2LCOMPUTE_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "D2LCOMPUTE_DATA": _folder(item)}
+    threads = os.environ.get("VALIDATION_THREADS", "1")
+    os.environ |= {"D2LCOMPUTE_DEVICE": "cpu", "OMP_NUM_THREADS": threads, "D2LCOMPUTE_DATA": _folder(item)}
     os.environ.pop("MPLBACKEND", None)  # a backend meant for tests would keep figures out of the outputs
     try:
         return (yield)
