@@ -10,7 +10,7 @@ import stat
 import textwrap
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,18 +33,26 @@ def write_archive(path: Path, content: dict[str, Any], *, durable: bool) -> None
             _check_loadable(path, key, value)
     except RecursionError as error:
         raise CheckpointError(f"{path}: {key}: is nested too deeply, or holds itself; make it flat") from error
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:  # a path would put the temporary name into the archive
+            torch.save(content, file)
+
     with contextlib.ExitStack() as after:
         after.callback(torch.serialization.set_crc32_options, torch.serialization.get_crc32_options())
         torch.serialization.set_crc32_options(True)  # also where somebody has switched them off
-        temporary = after.enter_context(_replacing(path, durable=durable))
-        # An open file, since a path would put the temporary name into the archive.
-        torch.save(content, after.enter_context(open(temporary, "wb")))
+        _replace(path, write, durable=durable)
 
 
 def write_tensors(path: Path, model: nn.Module, *, durable: bool) -> None:
     """Write a model's tensors in the safetensors format, each tied one once."""
-    with _replacing(path, durable=durable) as temporary:
-        save_model(model, str(temporary))
+    for name, tensor in model.state_dict().items():
+        if tensor.is_conj() or tensor.is_neg():  # safetensors writes the memory as it is, and would change the values
+            raise CheckpointError(
+                f"{path}: expected values in memory, found {name!r} conjugated or negated by a mark on it; call "
+                "its resolve_conj() or resolve_neg() first, or choose a name that ends in .pt"
+            )
+    _replace(path, lambda temporary: save_model(model, str(temporary)), durable=durable)
 
 
 def read_archive(path: Path, *, map_location: Any, verify: bool) -> Any:
@@ -127,9 +135,8 @@ def _check_loadable(path: Path, label: str, value: Any) -> None:
         ) from error
 
 
-@contextlib.contextmanager
-def _replacing(path: Path, *, durable: bool) -> Iterator[Path]:
-    """Lend a temporary file that takes the place of ``path`` when the block ends and vanishes when it fails."""
+def _replace(path: Path, write: Callable[[Path], None], *, durable: bool) -> None:
+    """Let ``write`` fill a temporary file, which takes the place of ``path``, or vanishes if anything fails."""
     _check_path(path)
     if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
         raise CheckpointError(f"{path}: is protected from writing, or no ordinary file; choose another path")
@@ -138,7 +145,7 @@ def _replacing(path: Path, *, durable: bool) -> Iterator[Path]:
     try:
         temporary.touch(exist_ok=False)
         mode = stat.S_IMODE((target if target.exists() else temporary).stat().st_mode)
-        yield temporary
+        write(temporary)
         if durable:
             _flush(temporary, os.O_RDWR)
         temporary.chmod(mode)
@@ -167,7 +174,16 @@ def _flush(path: Path, flags: int) -> None:
 
 
 def _check_path(path: Path) -> None:
-    """Refuse a folder, and a file in a folder that is not there."""
+    """Refuse a folder, a file in a folder that is not there, and what the system or torch takes for no path at all."""
+    try:
+        str(path).encode()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path!r} is no path that can be used here ({_reason(error)}); choose another"
+        ) from error
     if path.is_dir():
         raise CheckpointError(f"{path}: is a folder; give the path of a file in it, such as {path / 'checkpoint.pt'}")
     if not path.parent.is_dir():
@@ -182,10 +198,14 @@ def _check_archive(path: Path, file: BinaryIO, *, verify: bool) -> None:
         found = f"is no checkpoint: expected a zip archive, found {start!r}" if start else "is empty"
         found = "is cut short: its end is missing" if start == b"PK\3\4" else found
         raise CheckpointError(f"{path}: {found}; check the path, or load an older one")
-    if verify:
-        with zipfile.ZipFile(file) as archive:
-            if damaged := archive.testzip():
-                raise CheckpointError(f"{path}: is damaged: {damaged} has another checksum; load an older one")
+    with zipfile.ZipFile(file) as archive:
+        records = archive.infolist()
+        # torch would take compressed bytes for numbers, and choose among two records of one name in a way of its own
+        whole = all(record.compress_type == 0 for record in records) and len({*archive.namelist()}) == len(records)
+        if not whole or min((record.header_offset for record in records), default=0):
+            raise CheckpointError(f"{path}: was packed anew or added to; take the file that save_checkpoint wrote")
+        if verify and (damaged := archive.testzip()):
+            raise CheckpointError(f"{path}: is damaged: {damaged} has another checksum; load an older one")
 
 
 def _reason(error: BaseException) -> str:

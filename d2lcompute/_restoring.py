@@ -99,15 +99,18 @@ def restore(
     saved_optimizer: Mapping[str, Any] | None,
 ) -> None:
     """Replace the state of a model and an optimizer by a saved one that fits, or raise and leave them as they were."""
+    usual = _loads_as_usual(model, current)
+    plain = usual and all(_is_plain(value) and saved[key].device.type == "cpu" for key, value in current.items())
     with contextlib.ExitStack() as undo:
         if optimizer is not None and saved_optimizer is not None:
-            # load_state_dict builds new dicts and leaves the old ones alone: keeping those is enough to go back.
-            undo.callback(vars(optimizer).update, dict(vars(optimizer)))
+            versions = [(tensor, tensor._version) for tensor in current.values() if plain]
+            undo.callback(_put_back, optimizer, dict(vars(optimizer)), versions)
             _load_optimizer(optimizer, saved_optimizer["state_dict"])
-        usual = _loads_as_usual(model, current)
-        if usual and all(_is_plain(value) and saved[key].device.type == "cpu" for key, value in current.items()):
-            undo.pop_all()  # the rest is one call that neither fails halfway nor can be interrupted
-            return _copy(list(current.values()), [saved[key] for key in current])
+        if plain:
+            # One call that cannot fail halfway. Ctrl-C comes before or after it; the versions tell _put_back which.
+            _copy(list(current.values()), [saved[key] for key in current])
+            undo.pop_all()
+            return
         before = model.state_dict()
         for key, value in before.items():
             before[key] = value.to("cpu", copy=True) if isinstance(value, torch.Tensor) else copy.deepcopy(value)
@@ -117,7 +120,13 @@ def restore(
         # A module with its own way of loading may keep what it is given, and the file will not stay mapped.
         model.load_state_dict(saved if usual else copy.deepcopy(saved))
         undo.pop_all()
-    return None
+
+
+def _put_back(optimizer: Optimizer, before: dict[str, Any], versions: list[tuple[torch.Tensor, int]]) -> None:
+    """Undo the loading of an optimizer, unless the model's tensors have got their new values meanwhile."""
+    # load_state_dict builds new dicts and leaves the old ones alone: keeping those is enough to go back.
+    if all(tensor._version == version for tensor, version in versions):
+        vars(optimizer).update(before)
 
 
 def _load_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
@@ -157,8 +166,9 @@ def _loads_as_usual(model: nn.Module, current: Mapping[str, Any]) -> bool:
 
 def _is_plain(tensor: torch.Tensor) -> bool:
     """Return whether copying values of the right shape and dtype into a tensor cannot fail."""
-    plain = type(tensor) in (torch.Tensor, nn.Parameter) and tensor.device.type == "cpu"
-    return plain and tensor.is_contiguous() and not tensor.is_inference()
+    usual = type(tensor) in (torch.Tensor, nn.Parameter) and tensor.device.type == "cpu" and not tensor.is_inference()
+    odd = tensor.layout != torch.strided or tensor.is_quantized or tensor.is_conj() or tensor.is_neg()
+    return usual and not odd and tensor.is_contiguous()
 
 
 @torch.no_grad()

@@ -34,7 +34,7 @@ def bits(value):
     """Turn a state into something that compares equal only if every bit is equal, also for NaN and float8."""
     if isinstance(value, torch.Tensor):
         raw = value.detach().cpu().contiguous().flatten().view(torch.uint8)
-        return "tensor", str(value.dtype), tuple(value.shape), bytes(raw.tolist())
+        return "tensor", str(value.dtype), tuple(value.shape), raw.numpy().tobytes()
     if isinstance(value, dict):
         return {key: bits(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
