@@ -15,6 +15,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import itertools
 import os
 import random
 import resource
@@ -32,8 +33,8 @@ from typing import Any
 
 import libcst as cst
 import pytest
-from libcst.metadata import MetadataWrapper, PositionProvider
-from mutmut.mutation.file_mutation import MutationVisitor, deep_replace
+from libcst.metadata import MetadataWrapper, WhitespaceInclusivePositionProvider
+from mutmut.mutation.file_mutation import MutationVisitor
 from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
@@ -87,18 +88,20 @@ def mutants_of(path: Path, *, only: frozenset[str] | None = None) -> list[Mutant
     wrapper = MetadataWrapper(cst.parse_module(source))
     visitor = _Everywhere(mutation_operators, IgnoredCode(set(), set(), set()))
     module = wrapper.visit(visitor)
-    positions = wrapper.resolve(PositionProvider)
+    positions = wrapper.resolve(WhitespaceInclusivePositionProvider)
+    starts = [0, *itertools.accumulate(len(line) for line in source.splitlines(keepends=True))]
     statements = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
     found = []
     for each in visitor.mutations:
         if isinstance(each.contained_by_top_level_function, cst.FunctionDef):
-            line = positions[each.original_node].start.line
+            place = positions[each.original_node]
+            line = place.start.line
             around = [one for one in statements if _first_line(one) <= line <= _last_line(one)]
             least = min(around, key=lambda one: _last_line(one) - _first_line(one))
             lines = range(_first_line(least), _last_line(least) + 1)
-            changed = deep_replace(module, each.original_node, each.mutated_node)
-            assert isinstance(changed, cst.Module)
-            found.append(_compiled(source, changed.code, path, line, lines))
+            start, end = (starts[each.line - 1] + each.column for each in (place.start, place.end))
+            changed = source[:start] + module.code_for_node(each.mutated_node) + source[end:]
+            found.append(_compiled(source, changed, path, line, lines))
     return [each for each in found if each and (only is None or each.function.split(".")[0] in only)]
 
 
@@ -106,17 +109,21 @@ def _compiled(source: str, changed: str, path: Path, line: int, lines: range) ->
     """Return the mutant of the function at that line; None if the change cannot be compiled or makes no difference."""
     with warnings.catch_warnings(action="ignore"):
         try:
-            after = list(_functions(ast.parse(changed), compile(changed, path, "exec", dont_inherit=True)))
+            after = _functions_of(changed, path)
         except SyntaxError:
             return None
-    before = list(_functions(ast.parse(source), compile(source, path, "exec", dont_inherit=True)))
-    for (node, old), (new_node, new) in zip(before, after, strict=True):
+    for (node, old), (new_node, new) in zip(_functions_of(source, path), after, strict=True):
         if _first_line(node) <= line <= _last_line(node):
             defaults = _changed_defaults(node.args, new_node.args)
             codes = {one: other for one, other in _paired(old, new) if one != other}
             change = _difference(ast.unparse(node), ast.unparse(new_node))
             return Mutant(old.co_qualname, change, lines, codes, defaults) if codes or defaults else None
     return None
+
+
+@functools.lru_cache(maxsize=2)
+def _functions_of(source: str, path: Path) -> list[tuple[ast.FunctionDef, CodeType]]:
+    return list(_functions(ast.parse(source), compile(source, path, "exec", dont_inherit=True)))
 
 
 def _functions(tree: ast.AST, code: CodeType) -> Iterator[tuple[ast.FunctionDef, CodeType]]:
@@ -231,9 +238,11 @@ class Hunt:
 
     def pytest_sessionstart(self) -> None:
         """Let hypothesis try the same few examples each time."""
-        from hypothesis import settings  # pytest wants to be the first to import it
+        from hypothesis import Phase, settings  # pytest wants to be the first to import it
 
-        settings.register_profile("mutants", derandomize=True, max_examples=20, database=None, deadline=None)
+        settings.register_profile(
+            "mutants", derandomize=True, max_examples=20, database=None, deadline=None, phases=[Phase.generate]
+        )
         settings.load_profile("mutants")
 
     @pytest.hookimpl(tryfirst=True)
