@@ -1,19 +1,14 @@
-"""How long a check takes: the median over a few checks of each solution, the slowest ten first.
-
-Run ``python benchmarks/bench_exercises.py``, or name some exercises after it. The aim is 0.3 seconds, except where an
-exercise trains.
-"""
+"""How long an exercise's answer is looked at before the learner hears what came of it."""
 
 import statistics
-import sys
 import time
+from typing import Any
 
+from benchmarks.conftest import Record
 from d2lcompute.exercises._check import examine
 from d2lcompute.exercises._registry import find, names
 
-AIM_SECONDS = 0.3
-CHECKS = 5
-SHOWN = 10
+CHECKS = 3
 
 
 def seconds_of_check(name: str) -> float:
@@ -24,19 +19,16 @@ def seconds_of_check(name: str) -> float:
         start = time.perf_counter()
         result = examine(exercise, exercise.solution)
         times.append(time.perf_counter() - start)
-        if not result:
-            raise AssertionError(result.message)
+        assert result, result.message
     return statistics.median(times[1:])
 
 
-def main(chosen: list[str]) -> None:
-    """Print the slowest ten."""
-    everything = chosen or [name for exercises in names().values() for name in exercises]
-    times = sorted(((seconds_of_check(name), name) for name in everything), reverse=True)
-    for seconds, name in times[:SHOWN]:
-        print(f"{name:<28} {seconds * 1000:8.1f} ms{'  slower than aimed at' if seconds > AIM_SECONDS else ''}")
-    print(f"{len(times)} exercises, median {statistics.median(seconds for seconds, _ in times) * 1000:.1f} ms")
+def bench_checks(benchmark: Any, record: Record) -> None:
+    """Check the solution of every exercise."""
+    every = [name for exercises in names().values() for name in exercises]
 
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    times = benchmark.pedantic(lambda: {name: seconds_of_check(name) for name in every})
+    slowest = sorted(times, key=times.__getitem__, reverse=True)
+    record("check", statistics.median(times.values()) * 1000, f"{len(every)} exercises, {CHECKS} checks of each")
+    others = ", ".join(f"`{name}` {times[name] * 1000:.0f} ms" for name in slowest[1:4])
+    record("slowest check", times[slowest[0]] * 1000, f"`{slowest[0]}`; then {others}")

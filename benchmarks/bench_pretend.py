@@ -1,19 +1,18 @@
-"""What pretending costs, in operations a second inside and outside a block, and how far the model is from a real card.
-
-Run ``python benchmarks/bench_pretend.py``. The first table is measured here and differs from computer to computer; the
-second compares modelled products with figures that others published for the card, and is the same everywhere.
-"""
+"""What pretending costs: the same programs inside and outside of a block."""
 
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 import torch
 from torch import nn
-from torch.utils.benchmark import Timer
 
+from benchmarks.comparing import compare
+from benchmarks.conftest import Record
+from benchmarks.lines import PROGRAMS
 from d2lcompute import pretend_gpus
-from d2lcompute.pretend import A100, A100_PUBLISHED_FLOPS_PER_SECOND
 
-MIN_RUN_SECONDS = 0.3
+ROUNDS, BLOCK_SECONDS = 31, 0.002
 
 
 def training_step(device: str) -> Callable[[], None]:
@@ -30,47 +29,34 @@ def training_step(device: str) -> Callable[[], None]:
     return step
 
 
-def programs(device: str) -> dict[str, Callable[[], object]]:
-    """Return the programs that are timed, on a device."""
-    X, large = torch.ones(8, 8, device=device), torch.ones(512, 512, device=device)
+def program(name: str, device: str) -> Callable[[], object]:
+    """Return one of the programs, on a device."""
+    X = torch.ones(8, 8, device=device)
     return {
         "X.device": lambda: X.device,
-        "X + X (8 × 8)": lambda: X + X,
-        "X @ X (8 × 8)": lambda: X @ X,
-        "X @ X (512 × 512)": lambda: large @ large,
+        "X + X": lambda: X + X,
+        "X @ X": lambda: X @ X,
         "X.T": lambda: X.T,
         "X.to(device)": lambda: X.to(device),
         "X.sum().item()": lambda: X.sum().item(),
-        "torch.ones(8, 8, device=device)": lambda: torch.ones(8, 8, device=device),
-        "training step": training_step(device),
-    }
+        "torch.ones(device)": lambda: torch.ones(8, 8, device=device),
+        "a training step": training_step(device),
+    }[name]
 
 
-def rates(device: str) -> dict[str, float]:
-    """Return how often a second each program runs on a device."""
-    timed = {name: Timer("run()", globals={"run": run}) for name, run in programs(device).items()}
-    return {name: 1 / timer.blocked_autorange(min_run_time=MIN_RUN_SECONDS).median for name, timer in timed.items()}
+@pytest.mark.parametrize("name", PROGRAMS)
+def bench_pretend(benchmark: Any, record: Record, name: str) -> None:
+    """A program on a device that is not there, against the CPU that does the work for both."""
+    machine = pretend_gpus(2)
+    with machine:
+        inside = program(name, "cuda:1")
 
-
-def main() -> None:
-    """Print both tables."""
-    outside = rates("cpu")
-    with pretend_gpus(2):
-        beside, inside = rates("cpu"), rates("cuda:1")
-    print("| program | outside, runs a second | inside, CPU | inside, cuda:1 | µs added by cuda:1 |")
-    print("|---|---:|---:|---:|---:|")
-    for name, rate in outside.items():
-        added = 1e6 / inside[name] - 1e6 / rate
-        print(f"| {name} | {rate:,.0f} | {beside[name]:,.0f} | {inside[name]:,.0f} | {added:,.1f} |")
-    print(f"\n| {A100.name}: n × n product | published | modelled | error of the modelled time |")
-    print("|---|---:|---:|---:|")
-    for dtype, sizes in A100_PUBLISHED_FLOPS_PER_SECOND.items():
-        for n, published in sizes.items():
-            seconds = A100.seconds(2 * n**3, 3 * n**2 * dtype.itemsize, dtype)
-            kind, modelled = str(dtype).removeprefix("torch."), 2 * n**3 / seconds
-            error = published / modelled - 1
-            print(f"| {kind}, n = {n} | {published / 1e12:.1f} TFLOPS | {modelled / 1e12:.1f} TFLOPS | {error:+.0%} |")
-
-
-if __name__ == "__main__":
-    main()
+    comparison = compare(
+        benchmark,
+        inside,
+        program(name, "cpu"),
+        rounds=ROUNDS,
+        block_seconds=BLOCK_SECONDS,
+        around_ours=machine,
+    )
+    record(f"pretend {name}", comparison.ratio, str(comparison))

@@ -1,0 +1,113 @@
+"""Lines: what is measured, how much it may be, and, where the line was missed, what a profiler found.
+
+A reason stands here once, and is shown only when its line is missed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["LINEAR_SIZES", "LINES", "MODEL_BYTES", "PROGRAMS", "Line"]
+
+LINEAR_SIZES = {"32 × 16 → 16": (32, 16, 16), "64 × 256 → 256": (64, 256, 256), "128 × 1024 → 1024": (128, 1024, 1024)}
+"""Rows of the batch × in → out, for the comparisons of linear layers."""
+
+MODEL_BYTES = {"1 MB": 10**6, "100 MB": 10**8, "1 GB": 10**9}
+"""The sizes of the models that are saved and loaded."""
+
+PROGRAMS = (
+    *("X.device", "X + X", "X @ X", "X.T", "X.to(device)"),
+    *("X.sum().item()", "torch.ones(device)", "a training step"),
+)
+"""What runs on a pretended device; the tensors are 8 × 8."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table.
+
+    Attributes:
+        section: the heading that it stands under.
+        what: what is held against what.
+        unit: of what is measured: ``×`` for a ratio, or ``ms``, ``ns``, ``%``.
+        at_most: the line; None where the number is reported and nothing was promised.
+        reason: why the line is missed, as a profiler told.
+    """
+
+    section: str
+    what: str
+    unit: str = "×"
+    at_most: float | None = None
+    reason: str = ""
+
+
+def _modules() -> dict[str, Line]:
+    lines = {}
+    for how in ("eager", "compiled"):
+        for task in ("forward", "forward and backward"):
+            what = f"`MySequential` over `nn.Sequential`, 50 tiny layers, {task}, {how}"
+            lines[f"MySequential {task} {how}"] = Line("Modules", what, at_most=1.10)
+    for how in ("eager", "compiled"):
+        for size in LINEAR_SIZES:
+            for task in ("forward", "forward and backward"):
+                what = f"`MyLinear` over `nn.Linear`, {size}, {task}, {how}"
+                lines[f"MyLinear {size} {task} {how}"] = Line("Modules", what, at_most=1.05)
+    return lines
+
+
+def _checkpoints() -> dict[str, Line]:
+    lines: dict[str, Line] = {}
+    section = "Checkpoints"
+    for size in MODEL_BYTES:
+        lines |= {
+            f"save {size}": Line(
+                section, f"`save_checkpoint(durable=False)` over `torch.save`, {size}, to a new name", at_most=1.15
+            ),
+            f"overwrite {size}": Line(
+                section,
+                f"the same, over a file that is there, {size}",
+                at_most=1.15,
+                reason=_REPLACING if size == "1 MB" else "",
+            ),
+            f"load {size}": Line(
+                section,
+                f"`load_checkpoint(verify=False)` over `torch.load` and `load_state_dict`, {size}",
+                at_most=1.15,
+            ),
+            f"save safetensors {size}": Line(
+                section,
+                f"`save_checkpoint(durable=False)` over safetensors' `save_model`, .safetensors, {size}",
+                at_most=1.15,
+            ),
+            f"load safetensors {size}": Line(
+                section, f"`load_checkpoint` over safetensors' `load_model`, .safetensors, {size}", at_most=1.15
+            ),
+            f"durable {size}": Line(section, f"what durability costs: `durable=True` over `durable=False`, {size}"),
+            f"verify {size}": Line(section, f"what checksums cost: `verify=True` over `verify=False`, {size}"),
+        }
+    what = "peak memory of `load_checkpoint` over the model's bytes, 1 GB"
+    return lines | {"memory": Line(section, what, at_most=1.20)}
+
+
+_REPLACING = ""
+_VALIDATION = ""
+
+LINES: Mapping[str, Line] = {
+    "import": Line("Import", "`import d2lcompute` after `import torch`", "ms", at_most=30),
+    "import pretend": Line("Import", "the first use of `pretend_gpus`, which imports its modules", "ms"),
+    "import d2l": Line("Import", "the book's `d2l.torch` after `import torch`", "ms"),
+    **_modules(),
+    "lap": Line("Timing", "a lap of `Timer` over two readings of `time.perf_counter`", "ns"),
+    "lap d2l": Line("Timing", "a lap of d2l's `Timer` over the same", "ns"),
+    "accuracy": Line("Timing", "`Timer` off `torch.utils.benchmark`, a product of some milliseconds", "%", at_most=3),
+    "accuracy benchmark": Line("Timing", "`benchmark` off `torch.utils.benchmark`, the same product", "%", at_most=3),
+    **_checkpoints(),
+    "validation": Line(
+        "Validation",
+        "`pytest --nbval` of the course over starting as many kernels with torch",
+        at_most=1.6,
+        reason=_VALIDATION,
+    ),
+    "check": Line("Exercises", "a check of an exercise, the median of all", "ms"),
+    "slowest check": Line("Exercises", "the slowest check", "ms"),
+    **{f"pretend {name}": Line("The pretended machine", f"`{name}` inside over outside") for name in PROGRAMS},
+}
