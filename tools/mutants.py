@@ -42,13 +42,15 @@ from tools.mutants_report import Row, write
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "mutants.md"
+CHECKPOINTS = ("tests/test_checkpoints.py", "tests/test_checkpoints_under_fire.py")
 FIGURES = ("tests/test_figures.py", "tests/test_pretend_figures.py", "tests/test_timeline.py")
 PRETEND = tuple(
     f"tests/test_{name}.py" for name in ("pretend", "pretend_clock", "pretend_coverage", "pretend_transfers")
 )
 TESTS = {  # where it is not tests/test_<module>.py
-    "_container": ("tests/test_checkpoints.py",),
-    "_restoring": ("tests/test_checkpoints.py",),
+    "_container": CHECKPOINTS,
+    "_restoring": CHECKPOINTS,
+    "checkpoints": CHECKPOINTS,
     "_boxes": FIGURES,
     "_outline": FIGURES,
     "figures": FIGURES,
