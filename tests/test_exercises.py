@@ -296,7 +296,7 @@ def _state():
         "random": random.getstate(),
         "numpy": numpy_state,
         "dtype": torch.get_default_dtype(),
-        "device": torch.get_default_device(),
+        "device": torch.empty(0).device,
         "grad": torch.is_grad_enabled(),
         "threads": torch.get_num_threads(),
         "folder": os.getcwd(),
