@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 _SELECTOR, _FOLDER = "with the selector on pytorch.org", Path(__file__).resolve().parent
+_BOOK = {"numpy": "2.0", "ipython": "8.20", "matplotlib": "3.9", "matplotlib-inline": "0.1", "pandas": "2.2"}
+_BOOK |= {"pillow": "10.2", "requests": "2.31", "scipy": "1.13"}  # what d2l imports, as in the extra `book`
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,8 @@ def check_accelerators() -> Finding:
     except ValueError as error:
         return Finding("FAIL", str(error), "unset D2LCOMPUTE_DEVICE, or set it to cpu or auto")
     if not count:
-        return Finding(
-            "OK", "hidden by D2LCOMPUTE_DEVICE=cpu" if _usable(torch)[0] else "none; the CPU does all the work"
-        )
+        hidden = _usable(torch)[0]
+        return Finding("OK", "hidden by D2LCOMPUTE_DEVICE=cpu" if hidden else "none; the CPU does all the work")
     name = getattr(getattr(torch, devices.gpu().type), "get_device_name", lambda i: str(devices.gpu(i)))
     return Finding("OK", f"{count}: {', '.join(name(i) for i in range(count))}")
 
@@ -139,18 +140,17 @@ def check_kernel() -> Finding:
 
 
 def check_book() -> Finding:
-    """The book's own package, where it is there, stands beside a numpy and a torchvision that fit."""
+    """The book's package, where it is there, stands beside current libraries, and a torchvision that fits or none."""
     d2l, vision, numpy, torch = (_version(name) for name in ("d2l", "torchvision", "numpy", "torch"))
     found = f"d2l {d2l or 'none'}, torchvision {vision or 'none'}, numpy {numpy or 'none'}"
     wanted = re.search(r"torch ?\(?==([\d.]+)", " ".join(metadata.requires("torchvision") or ()) if vision else "")
     if wanted and (torch or "").split("+")[0] != wanted[1]:
         remedy = f"choose torch and torchvision together {_SELECTOR}"
         return Finding("WARN", f"{found}: this torchvision was made for torch {wanted[1]}, not for {torch}", remedy)
-    if d2l and (numpy is None or not _at_least(numpy, "2.0")):
-        return Finding("WARN", f"{found}: d2l asks for a numpy of 2022", _pip("d2lcompute[notebooks]"))
-    if d2l and not vision:
-        return Finding("WARN", f"{found}: d2l imports torchvision", f"choose torchvision with torch {_SELECTOR}")
-    return Finding("OK", found)
+    if lacking := [name for name, oldest in _BOOK.items() if d2l and not _at_least(_version(name) or "0.0", oldest)]:
+        return Finding("WARN", f"{found}: d2l lacks a current {', '.join(lacking)}", _pip("d2lcompute[book]"))
+    loader = "load_d2l() of d2lcompute.interop loads it; only its pictures need torchvision"
+    return Finding("OK", f"{found}; {loader}" if d2l and not vision else found)
 
 
 def check_folder(place: Callable[[], str | Path], status: str, remedy: str) -> Finding:

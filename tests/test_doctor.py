@@ -23,6 +23,14 @@ OPTIONAL = [
     (Requirement(line), extra) for extra in ("notebooks", "beyond") for line in PROJECT["optional-dependencies"][extra]
 ]
 
+BOOK = {name.replace("-", "_"): "99.0" for name in doctor._BOOK} | {
+    "d2l": "1.0.3",
+    "torchvision": "0.28.0+cpu",
+    "torch": "2.13.0+cpu",
+    "numpy": "2.4.6",
+    "d2lcompute": "0.1.0",
+}
+
 
 def fake_torch(version="2.13.0", *, cuda=None, hip=None, xpu=None, mps=False, usable=False, warning=None):
     """Stand in for a build of torch that this machine does not have."""
@@ -400,7 +408,7 @@ def test_environment_tells_two_environments_of_one_interpreter_apart(tmp_path):
 
 
 def test_check_book_is_content_without_the_books_package(monkeypatch):
-    """Nobody needs d2l or torchvision for this course."""
+    """Nobody needs d2l, what it imports, or torchvision for this course."""
     with_versions(monkeypatch, torch="2.13.0+cpu", numpy="2.4.6")
 
     finding = doctor.check_book()
@@ -409,46 +417,69 @@ def test_check_book_is_content_without_the_books_package(monkeypatch):
 
 
 def test_check_book_is_content_with_versions_that_fit(monkeypatch):
-    """The book's package beside a current numpy and the torchvision of this torch is fine."""
-    with_versions(monkeypatch, d2l="1.0.3", torchvision="0.28.0+cpu", torch="2.13.0+cpu", numpy="2.4.6")
+    """The book's package beside current libraries and the torchvision of this torch is fine."""
+    with_versions(monkeypatch, **BOOK)
     monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy", "torch==2.13.0", "pillow"])
 
     assert doctor.check_book() == doctor.Finding("OK", "d2l 1.0.3, torchvision 0.28.0+cpu, numpy 2.4.6")
 
 
+def test_check_book_says_how_d2l_loads_without_torchvision(monkeypatch):
+    """Without torchvision d2l is no problem any more: the finding names what loads it."""
+    with_versions(monkeypatch, **BOOK | {"torchvision": None})
+
+    assert doctor.check_book() == doctor.Finding(
+        "OK",
+        "d2l 1.0.3, torchvision none, numpy 2.4.6; load_d2l() of d2lcompute.interop loads it; only its pictures need "
+        "torchvision",
+    )
+
+
 @pytest.mark.parametrize(
-    ("versions", "found", "remedy"),
+    ("versions", "lacking"),
     [
-        (
-            {"numpy": "1.23.5"},
-            "d2l 1.0.3, torchvision 0.28.0, numpy 1.23.5: d2l asks for a numpy of 2022",
-            f'"{sys.executable}" -m pip install "d2lcompute[notebooks]"',
-        ),
-        (
-            {"numpy": None},
-            "d2l 1.0.3, torchvision 0.28.0, numpy none: d2l asks for a numpy of 2022",
-            f'"{sys.executable}" -m pip install "d2lcompute[notebooks]"',
-        ),
-        (
-            {"torchvision": None},
-            "d2l 1.0.3, torchvision none, numpy 2.4.6: d2l imports torchvision",
-            f"choose torchvision with torch {SELECTOR}",
-        ),
-        (
-            {"torch": "2.14.1"},
-            "d2l 1.0.3, torchvision 0.28.0, numpy 2.4.6: this torchvision was made for torch 2.13.0, not for 2.14.1",
-            f"choose torch and torchvision together {SELECTOR}",
-        ),
+        ({"numpy": "1.23.5"}, "numpy"),
+        ({"numpy": None}, "numpy"),
+        ({"pandas": "2.0.3", "matplotlib_inline": None, "scipy": "1.10.1"}, "matplotlib-inline, pandas, scipy"),
     ],
-    ids=["old numpy", "no numpy", "no torchvision", "torchvision for another torch"],
+    ids=["old numpy", "no numpy", "the pins and a gap"],
 )
-def test_check_book_warns_of_what_does_not_fit(monkeypatch, versions, found, remedy):
-    """Each way in which the book's package and its company can fail to fit has its own remedy."""
-    fitting = {"d2l": "1.0.3", "torchvision": "0.28.0", "torch": "2.13.0", "numpy": "2.4.6", "d2lcompute": "0.1.0"}
-    with_versions(monkeypatch, **fitting | versions)
+@pytest.mark.parametrize("vision", ["0.28.0", None])
+def test_check_book_warns_of_what_d2l_lacks(monkeypatch, versions, lacking, vision):
+    """What d2l imports and is missing, or as old as its pins, is named, with the extra that brings it."""
+    with_versions(monkeypatch, **BOOK | versions | {"torchvision": vision})
     monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy", "torch==2.13.0", "pillow"])
 
-    assert doctor.check_book() == doctor.Finding("WARN", found, remedy)
+    finding = doctor.check_book()
+
+    assert finding.status == "WARN"
+    assert finding.found == (
+        f"d2l 1.0.3, torchvision {vision or 'none'}, numpy {versions.get('numpy', '2.4.6') or 'none'}: "
+        f"d2l lacks a current {lacking}"
+    )
+    assert finding.remedy == f'"{sys.executable}" -m pip install "d2lcompute[book]"'
+
+
+@pytest.mark.parametrize("d2l", ["1.0.3", None])
+def test_check_book_warns_of_a_torchvision_for_another_torch(monkeypatch, d2l):
+    """A torchvision that was made for another torch cannot work, with d2l or without."""
+    with_versions(monkeypatch, **BOOK | {"d2l": d2l, "torch": "2.14.1"})
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy", "torch==2.13.0", "pillow"])
+
+    assert doctor.check_book() == doctor.Finding(
+        "WARN",
+        f"d2l {d2l or 'none'}, torchvision 0.28.0+cpu, numpy 2.4.6: this torchvision was made for torch 2.13.0, "
+        "not for 2.14.1",
+        f"choose torch and torchvision together {SELECTOR}",
+    )
+
+
+def test_check_book_knows_the_versions_of_the_project_file():
+    """What d2l lacks is judged by the lower bounds of the extra `book`, and of numpy."""
+    lines = [*PROJECT["optional-dependencies"]["book"], next(x for x in PROJECT["dependencies"] if "numpy" in x)]
+    bounds = {Requirement(line).name: Version(lower_bound(Requirement(line))).release[:2] for line in lines}
+
+    assert {name: Version(oldest).release for name, oldest in doctor._BOOK.items()} == bounds
 
 
 def test_check_folder_leaves_nothing_behind(tmp_path):
