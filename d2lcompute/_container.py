@@ -83,8 +83,8 @@ def _read(path: Path, read: Callable[[BinaryIO], Any], kind: str) -> Any:
 
     To map a file, torch and safetensors open it a second time, by its name: by then it may be another one.
     """
-    _check_path(path)
-    if not path.is_file():
+    found = _check_path(path)
+    if not (found and stat.S_ISREG(found.st_mode)):
         raise CheckpointError(f"{path}: there is no such file in the folder; check its name")
     try:
         for _ in range(100):
@@ -137,14 +137,15 @@ def _check_loadable(path: Path, label: str, value: Any) -> None:
 
 def _replace(path: Path, write: Callable[[Path], None], *, durable: bool) -> None:
     """Let ``write`` fill a temporary file, which takes the place of ``path``, or vanishes if anything fails."""
-    _check_path(path)
-    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+    old = _check_path(path)
+    if old and not (stat.S_ISREG(old.st_mode) and os.access(path, os.W_OK)):
         raise CheckpointError(f"{path}: is protected from writing, or no ordinary file; choose another path")
-    target = Path(os.path.realpath(path))  # behind a link it is the file that changes, not the link
+    # Behind a link it is the file that changes, not the link.
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path.absolute()
     temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.tmp")
     try:
         temporary.touch(exist_ok=False)
-        mode = stat.S_IMODE((target if target.exists() else temporary).stat().st_mode)
+        mode = stat.S_IMODE((old or temporary.stat()).st_mode)  # now: safetensors makes it its own
         write(temporary)
         if durable:
             _flush(temporary, os.O_RDWR)
@@ -173,22 +174,26 @@ def _flush(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def _check_path(path: Path) -> None:
-    """Refuse a folder, a file in a folder that is not there, and what the system or torch takes for no path at all."""
+def _check_path(path: Path) -> os.stat_result | None:
+    """Return what the system says of a file, if it is there.
+
+    Refuse a folder, a file in a folder that is not there, and what the system or torch takes for no path at all.
+    """
     try:
         str(path).encode()
-        path.stat()
+        found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        pass
+        found = None
     except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{path!r} is no path that can be used here ({_reason(error)}); choose another"
         ) from error
-    if path.is_dir():
+    if found and stat.S_ISDIR(found.st_mode):
         raise CheckpointError(f"{path}: is a folder; give the path of a file in it, such as {path / 'checkpoint.pt'}")
-    if not path.parent.is_dir():
+    if not found and not path.parent.is_dir():
         make = f"Path({str(path.parent)!r}).mkdir(parents=True)"
         raise CheckpointError(f"{path}: there is no folder {path.parent}; check the path, or create it: {make}")
+    return found
 
 
 def _check_archive(path: Path, file: BinaryIO, *, verify: bool) -> None:
