@@ -77,7 +77,8 @@ class Machine:
         self.devices = tuple(torch.device("cuda", i) for i in range(_checked_count(n)))
         self.card, self.host = card, host
         self.current_index = 0
-        self.unused_accelerators = torch.accelerator.device_count() if devices._pretended() is None else 0
+        real = devices._pretended() is None and torch.accelerator.is_available()
+        self.unused_accelerators = torch.accelerator.device_count() if real else 0
         self.places = Places()
         self.ledger = Ledger(Clock(card, host), self.places)
         self.calls = Calls(self)
