@@ -163,6 +163,7 @@ def test_repr_says_that_the_machine_is_pretended(machine):
 
 def test_repr_says_that_real_accelerators_are_not_used(monkeypatch):
     """On a computer with accelerators of its own it pretends all the same, and says so."""
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 3)
 
     with pretend_gpus(1) as machine:
