@@ -128,6 +128,55 @@ def test_named_arguments_place_a_tensor_as_positions_do():
     assert (machine.host_reads, machine.transfers.copies) == (3, 3)
 
 
+@pytest.mark.parametrize("home", ["cpu", "cuda:1"])
+def test_filling_with_a_value_from_another_device_reads_it(home):
+    """Torch takes the number through the host: the tensor stays where it is, and the host waits once."""
+    with pretend_gpus(2) as machine:
+        target, value = torch.ones(3, device=home), torch.tensor(2.0, device="cuda:0")
+        before = machine.transfers.copies
+        target.fill_(value)
+        places = str(target.device), str(value.device)
+
+    assert (target.tolist(), places) == ([2, 2, 2], (home, "cuda:0"))
+    assert (machine.host_reads, machine.transfers.copies) == (1, before)
+
+
+@pytest.mark.parametrize("value", [2.0, "cpu", "cuda:0"])
+def test_filling_with_a_value_that_is_at_hand_reads_nothing(value):
+    """A number, a tensor on the CPU, and one on the same device need no waiting."""
+    with pretend_gpus(1) as machine:
+        target = torch.ones(3, device="cuda:0")
+        target.fill_(value if isinstance(value, float) else torch.ones(1, device=value).sum())
+
+    assert machine.host_reads == 0
+
+
+def test_a_value_that_fills_gets_its_gradient_where_it_is():
+    """The gradient of a filling value goes back to the value's device."""
+    with pretend_gpus(2):
+        value = torch.tensor(2.0, device="cuda:1", requires_grad=True)
+        filled = torch.zeros(3, device="cuda:0").fill_(value)
+        (filled * 5).sum().backward()
+        places = str(filled.device), str(value.grad.device)
+
+    assert (value.grad.item(), places) == (15, ("cuda:0", "cuda:1"))
+
+
+@pytest.mark.parametrize("make", [torch.linspace, torch.logspace])
+def test_a_range_between_tensors_reads_its_ends(make):
+    """How a range begins and ends is told to the host: two reads, also by the CPU's count."""
+    with record_transfers() as on_cpu:
+        expected = make(torch.tensor(0.0), torch.tensor(2.0), 3)
+    with pretend_gpus(1) as machine:
+        ends = torch.tensor([0.0, 2.0]).to("cuda")
+        before = machine.host_reads
+        made = make(ends[0], ends[1], 3)
+        device = made.device.type
+
+    assert on_cpu.host_reads == machine.host_reads - before == 2
+    assert (device, made.tolist()) == ("cpu", expected.tolist())
+
+
 def test_a_number_that_a_tensor_cannot_give_is_no_read():
     """A float tensor is no index: torch says so without waiting for its value."""
     with pretend_gpus(1) as machine:

@@ -8,6 +8,7 @@ import torch
 from .clock import Clock
 from .operations import Call, Operation, bytes_touched, flops, has_mask, operation, tensors_in
 from .placement import CPU, Places
+from .reads import scalars_read
 from .transfers import Transfers
 
 __all__ = ["Ledger"]
@@ -35,6 +36,8 @@ class Ledger:
             non_blocking = len(args) > 2 and args[2]
             self.enter_copy(source, device, args[0].nbytes, wait=not non_blocking)
             return
+        for value in scalars_read(call, self.places.of):
+            self.enter_read(self.places.of(value), value.element_size())
         if op.name != "_local_scalar_dense":  # the read itself: no kernel
             self.clock.run(device, op.name, flops(call, out), bytes_touched(tensors), _dtype(tensors))
         if op.reads or (op.is_indexing and has_mask(args[1])):

@@ -118,7 +118,7 @@ class Places:
         everywhere = {self._found(t) for t in call.tensors}
         if everywhere == {CPU}:
             return CPU
-        if op.name in ("copy_", "set_", "_foreach_copy_"):
+        if op.name in ("copy_", "fill_", "set_", "_foreach_copy_"):
             args = args[:1]
         elif op.is_indexing:
             self._check_indices(args[0], args[1])

@@ -1,12 +1,13 @@
-"""Reads that no mode below sees: torch puts it aside while it makes a tensor of a list, number by number."""
+"""Reads that no mode sees from below: numbers that torch fetches for itself while it makes or fills a tensor."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from .operations import Call, tensors_in
+from .operations import Call, operation, tensors_in
 
-__all__ = ["FROM_DATA", "NUMBERS", "data_of", "elements_read"]
+__all__ = ["FROM_DATA", "NUMBERS", "data_of", "elements_read", "scalars_read"]
 
 FROM_DATA = {torch.tensor, torch.as_tensor, torch.asarray, torch.Tensor.new_tensor, torch.Tensor.new}
 NUMBERS = {torch.Tensor.__float__, torch.Tensor.__int__, torch.Tensor.__index__}  # what torch.Tensor(list) asks for
@@ -31,3 +32,16 @@ def elements_read(call: Call) -> list[torch.Tensor]:
     """
     data = data_of(call)
     return [] if isinstance(data, torch.Tensor) else tensors_in(data)
+
+
+def scalars_read(call: Call, place: Callable[[torch.Tensor], torch.device]) -> list[torch.Tensor]:
+    """Return the tensors whose numbers an operation needs on the host: the ends of a range, a value from elsewhere.
+
+    Args:
+        call: the operation.
+        place: tells where a tensor is.
+    """
+    name, tensors = operation(call.func).name, call.tensors
+    if name == "fill_" and len(tensors) == 2 and place(tensors[0]) != place(tensors[1]):
+        return [value for value in tensors[1:] if place(value).type != "cpu"]
+    return tensors if name in ("linspace", "logspace") else []

@@ -62,6 +62,13 @@ def _copy(machine: "Machine", call: Call) -> Any:
     return call.func(target, source, *others, **call.kwargs)
 
 
+def _fill(machine: "Machine", call: Call) -> Any:
+    if len(call.args) > 1 and isinstance(call.args[1], torch.Tensor) and call.args[1].requires_grad:
+        return _copy(machine, call)
+    with machine.places.calling(call):
+        return call.run()
+
+
 def _setitem(machine: "Machine", call: Call) -> None:
     target, index, value = call.args
     parts = index if isinstance(index, tuple) else (index,)
@@ -170,6 +177,7 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = QUESTIONS | {
     Tensor.cuda: _cuda,
     Tensor.cpu: _cpu,
     Tensor.copy_: _copy,
+    Tensor.fill_: _fill,
     Tensor.__setitem__: _setitem,
     Tensor.pin_memory: _pin_memory,
     Tensor.grad.__get__: _get_grad,

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from .. import devices
 from .operations import Call, has_mask, operation, tensors_in
-from .reads import FROM_DATA, NUMBERS, elements_read
+from .reads import FROM_DATA, NUMBERS, elements_read, scalars_read
 
 __all__ = ["Transfers", "record_transfers"]
 
@@ -99,6 +99,8 @@ class _Operations(TorchDispatchMode):
         source = next(iter(tensors_in(args)), None)
         if source is None:
             return
+        for value in scalars_read(Call(func, args, kwargs), _device):
+            self.transfers.add_read(value.element_size())
         if op.reads or (op.is_indexing and has_mask(args[1])):
             self.transfers.add_read(source.element_size())
         elif op.name == "copy_" and args[1].device != args[0].device:
@@ -106,6 +108,10 @@ class _Operations(TorchDispatchMode):
             self.transfers.add_copy(args[1].nbytes, is_read=waits and args[0].is_cpu)
         elif op.name == "_to_copy" and out.device != source.device:
             self.transfers.add_copy(out.nbytes, is_read=out.is_cpu and not kwargs.get("non_blocking", False))
+
+
+def _device(tensor: torch.Tensor) -> torch.device:
+    return tensor.device
 
 
 class _Calls(TorchFunctionMode):
