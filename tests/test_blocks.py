@@ -127,6 +127,13 @@ def test_mysequential_container_operations_equal_sequential(operations):
         assert list(map(repr, ours)) == list(map(repr, theirs))
 
 
+def test_mysequential_multiplied_by_1_is_the_same_blocks():
+    """Once is a number of times, too."""
+    net = MySequential(nn.Linear(2, 2), nn.ReLU())
+
+    assert list(net * 1) == list(net)
+
+
 @pytest.mark.parametrize("index", [-2, 0, 2])
 def test_mysequential_inserts_at_both_ends(index):
     """The first and the last place may be named from either side, as in nn.Sequential."""

@@ -571,7 +571,7 @@ def test_load_checkpoint_refuses_an_optimizer_that_was_not_saved(tmp_path):
 
     message = message_of(load_checkpoint, tmp_path / "net.pt", net, optimizer)
 
-    assert "expected an optimizer's state, found none" in message
+    assert message.startswith(f"{tmp_path / 'net.pt'}: expected an optimizer's state, found none")
     assert "leave out optimizer to load the model alone" in message
     assert everything(net, optimizer) == before
 
@@ -644,10 +644,11 @@ def test_load_checkpoint_refuses_options_that_are_missing(saved):
         (lambda content: content.update(version=2), "expected format 1, found 2; update d2lcompute to load it"),
         (lambda content: content.pop("extra"), "expected 'extra', found none that can be used; load an older file"),
         (lambda content: content.update(step="7"), "expected 'step', found none that can be used; load an older file"),
+        (lambda content: content.update(optimizer=[]), "expected 'optimizer', found none that can be used; load an o"),
         (lambda content: content["optimizer"].clear(), "could not be put in place ('outline'); the model and the opti"),
         (lambda content: content["model"].update({"0.weight": 1.0}), "'0.weight': expected shape (4, 3) of torch.floa"),
     ],
-    ids=["version", "part", "step", "optimizer", "no tensor"],
+    ids=["version", "part", "step", "optimizer's kind", "optimizer", "no tensor"],
 )
 def test_load_checkpoint_refuses_parts_that_make_no_sense(change, words, saved):
     """A file with the right mark and the wrong content is an error like any other."""
@@ -913,6 +914,7 @@ def test_save_checkpoint_refuses_arguments(arguments, options, error, words, tmp
     message = message_of(save_checkpoint, tmp_path / "net.pt", *arguments, error=error, **options)
 
     assert words in message
+    assert message.startswith(str(tmp_path / "net.pt")) == (error is CheckpointError)
     assert os.listdir(tmp_path) == []
 
 
@@ -921,7 +923,10 @@ def test_load_checkpoint_refuses_arguments(arguments, saved):
     """What is no model or no optimizer is refused by name."""
     name = "model" if len(arguments) == 1 else "optimizer"
 
-    assert f"{name} must be a" in message_of(load_checkpoint, saved[0], *arguments, error=TypeError)
+    message = message_of(load_checkpoint, saved[0], *arguments, error=TypeError)
+
+    assert f"{name} must be a" in message
+    assert message.endswith(f"; got {type(arguments[-1]).__name__}")
 
 
 class Settings:
@@ -1135,6 +1140,7 @@ def test_save_checkpoint_refuses_more_than_tensors_in_safetensors(options, tmp_p
     message = message_of(save_checkpoint, tmp_path / "net.safetensors", net, error=ValueError, **options)
 
     assert "a .safetensors file holds the model's tensors alone; leave out optimizer, step and extra, or" in message
+    assert message.endswith("or choose a name that ends in .pt")
     assert os.listdir(tmp_path) == []
 
 

@@ -117,6 +117,15 @@ def test_parameter_table_prints_what_is_uninitialised_and_what_is_not_trainable(
     ]
 
 
+def test_parameter_table_counts_nothing_for_what_is_frozen_and_uninitialised():
+    """A lazy parameter that is not trainable adds no number to the last line."""
+    net = nn.LazyLinear(3).requires_grad_(False)
+
+    text = repr(parameter_table(net))
+
+    assert text.split("\n")[-1] == "total: 0 elements in 2 parameters; uninitialised parameters: 2"
+
+
 def test_parameter_table_prints_one_element_in_the_singular():
     """The last line is a grammatical sentence for one as for many, and for none."""
     scalar, nothing = nn.ParameterList([torch.tensor(1.0)]), nn.ReLU()
@@ -188,7 +197,10 @@ def test_count_parameters_leaves_out_frozen_parameters_on_request():
     assert counts == (49, 9)
 
 
-@pytest.mark.parametrize(("layers", "named"), [(1, "0.weight, 0.bias have"), (3, "0.weight, 0.bias and 4 more have")])
+@pytest.mark.parametrize(
+    ("layers", "named"),
+    [(1, "0.weight, 0.bias have"), (2, "0.weight, 0.bias and 2 more have"), (3, "0.weight, 0.bias and 4 more have")],
+)
 def test_count_parameters_refuses_a_lazy_net_that_has_seen_no_data(layers, named):
     """A shape that is not known yet is an error that names the parameters and the remedy, never a 0."""
     net = nn.Sequential(*[nn.LazyLinear(3) for _ in range(layers)])
