@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.lines import LINES
 from benchmarks.report import PAGE, Row, machine, page, summary, table
 
 HERE = Path(__file__).resolve().parent
@@ -48,8 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("\n".join(table(found, whole=not options.only)))
     if options.only:
         print("\na part, printed and not kept")
-    elif status:
-        print(f"\na benchmark failed, so {PAGE.name} stays as it is")
+    elif status or (never := LINES.keys() - {row.name for row in found}):
+        what = "a benchmark failed" if status else f"no benchmark measures {', '.join(sorted(never))}"
+        print(f"\n{what}, so {PAGE.name} stays as it is")
+        return status or 1
     else:
         PAGE.write_text(page(found, machine()), encoding="utf-8", newline="\n")
         print(f"\n{summary(found)} Written to docs/{PAGE.name}")

@@ -91,6 +91,8 @@ def machine() -> str:
 
 def _number(value: float, line: Line) -> str:
     digits = 2 if line.unit == "×" else 0 if value >= 100 or value == int(value) else 1
+    while line.at_most is not None and round(value, digits) <= line.at_most < value:
+        digits += 1  # a number that misses its line shall not look as if it met it
     return f"{value:,.{digits}f} {line.unit}"
 
 
