@@ -108,6 +108,7 @@ def test_check_python_refuses_the_version_below_the_promised_one(monkeypatch):
 
     assert promised.status == "OK"
     assert (older.status, older.remedy) == ("FAIL", f"install Python {oldest} or newer")
+    assert older.found == f"{just_below(oldest)} at {sys.executable}"
 
 
 def test_check_torch_names_version_and_build():
@@ -286,6 +287,21 @@ def test_check_package_says_why_its_import_fails(monkeypatch):
     assert finding.remedy.startswith("mend what says FAIL in the other lines, then: ")
 
 
+def test_check_package_imports_again_only_what_holds_something_back(monkeypatch):
+    """A package that is whole stays as it is; one that lacks a name is imported again, which raises what is wrong."""
+    with_versions(monkeypatch, d2lcompute="1.2.3")
+    again = []
+    monkeypatch.setattr(doctor, "reload", again.append)
+    package = doctor.import_module("d2lcompute")
+
+    doctor.check_package()
+    whole = list(again)
+    monkeypatch.setattr("d2lcompute.__all__", ["cpu", "absent"])
+    doctor.check_package()
+
+    assert (whole, again) == ([], [package])
+
+
 @pytest.mark.parametrize(("requirement", "extra"), OPTIONAL, ids=[requirement.name for requirement, _ in OPTIONAL])
 def test_checks_know_the_versions_and_extras_of_the_project_file(monkeypatch, requirement, extra):
     """Each optional requirement has a check with the same lower bound, and a remedy that names its extra."""
@@ -332,6 +348,27 @@ def test_check_jupyter_accepts_the_command_of_this_environment(monkeypatch):
     none = doctor.check_jupyter()
 
     assert beside == none == doctor.Finding("OK", "4.6.6")
+
+
+def test_check_jupyter_accepts_the_command_of_the_users_own_folder(monkeypatch):
+    """What pip installs for one user lies in another folder, and belongs to this Python all the same."""
+    with_versions(monkeypatch, jupyterlab="4.6.6")
+    scripts = Path(doctor.sysconfig.get_path("scripts", doctor.sysconfig.get_preferred_scheme("user")))
+    monkeypatch.setattr(shutil, "which", lambda name: str(scripts / name))
+
+    assert doctor.check_jupyter() == doctor.Finding("OK", "4.6.6")
+
+
+@pytest.mark.parametrize(
+    ("check", "purpose"), [(doctor.check_jupyter, "opening notebooks"), (doctor.check_kernel, "running notebooks")]
+)
+def test_checks_of_jupyter_say_what_is_missing_and_what_for(monkeypatch, check, purpose):
+    """Without JupyterLab or ipykernel the finding says what cannot be done."""
+    with_versions(monkeypatch)
+
+    finding = check()
+
+    assert (finding.status, finding.found) == ("WARN", f"not installed; it is for {purpose}")
 
 
 def test_check_jupyter_warns_of_the_command_of_another_python(monkeypatch, tmp_path):
@@ -382,6 +419,17 @@ def test_check_kernel_points_to_a_kernel_of_another_name(monkeypatch, tmp_path):
     assert (finding.status, finding.remedy) == ("WARN", "choose the kernel mine in the notebook")
 
 
+def test_check_kernel_warns_where_no_kernel_has_the_courses_name(monkeypatch):
+    """Without a kernel called python3 the finding says that there is none."""
+    with_versions(monkeypatch, ipykernel="7.4.0")
+    with_kernels(monkeypatch, mine=sys.executable)
+
+    finding = doctor.check_kernel()
+
+    assert finding.found == "ipykernel 7.4.0, but the kernel python3 runs another Python: none"
+    assert finding.remedy == "choose the kernel mine in the notebook"
+
+
 def test_check_kernel_reads_what_jupyter_reads(monkeypatch, tmp_path):
     """The kernels come from Jupyter's own search path, in its order."""
     other = make_environment(tmp_path / "other")
@@ -405,6 +453,16 @@ def test_environment_tells_two_environments_of_one_interpreter_apart(tmp_path):
 
     assert doctor._environment(str(first)) == doctor._environment(str(alias)) == (tmp_path / "first").resolve()
     assert doctor._environment(str(first)) != doctor._environment(str(second))
+
+
+def test_environment_of_a_python_deep_below_a_virtual_one_is_its_own(tmp_path):
+    """A Python lies in the environment's folder or one below it; what lies deeper belongs to something else."""
+    environment = make_environment(tmp_path / "outer").parents[1]
+    deeper = environment / "tools" / "bin" / "python"
+    deeper.parent.mkdir(parents=True)
+    deeper.touch()
+
+    assert doctor._environment(str(deeper)) == deeper.resolve()
 
 
 def test_check_book_is_content_without_the_books_package(monkeypatch):

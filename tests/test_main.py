@@ -175,7 +175,9 @@ def test_main_prints_json_for_programs(monkeypatch, capsys):
 
     command.main(["--json"])
 
-    assert json.loads(capsys.readouterr().out) == [
+    printed = capsys.readouterr().out
+    assert printed.startswith('[\n  {\n    "name": "first",\n')
+    assert json.loads(printed) == [
         {"name": "first", "status": "OK", "found": "fine", "remedy": ""},
         {"name": "second", "status": "WARN", "found": "two\n  lines", "remedy": "mend it"},
         {"name": "third", "status": "FAIL", "found": "gone", "remedy": "get it"},
@@ -198,10 +200,24 @@ def test_main_explains_itself(capsys):
     with pytest.raises(SystemExit) as stopped:
         command.main(["--help"])
 
-    text = capsys.readouterr().out
+    text = " ".join(capsys.readouterr().out.split())  # lines are as long as the terminal is wide
     assert stopped.value.code == 0
     assert "python -m d2lcompute [-h] [--json]" in text
+    assert " Examine this machine: OK, WARN or FAIL for each check, what was found, and the remedy. " in text
+    assert " print an array of {name, status, found, remedy} instead " in text
     assert "The exit status is 1 if any check says FAIL, else 0." in text
+
+
+def test_main_prints_what_the_terminal_cannot_show(monkeypatch):
+    """A character that the stream's encoding lacks is printed as its code."""
+    with_findings(monkeypatch, {"first": Finding("OK", "/home/深")})
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    command.main([])
+
+    stream.flush()
+    assert stream.buffer.getvalue().decode("ascii").endswith("first: /home/\\u6df1" + os.linesep)
 
 
 def test_main_works_without_standard_output(monkeypatch):
@@ -224,6 +240,7 @@ def test_diagnose_turns_a_crash_into_a_finding(monkeypatch):
 
     assert findings["first"].status == "FAIL"
     assert findings["first"].found == "this check could not be made: RuntimeError: driver gone"
+    assert findings["first"].remedy == "mend what says FAIL in the other lines, then run the doctor again"
     assert findings["second"] == FINDINGS["first"]
 
 
@@ -257,15 +274,18 @@ def test_main_does_not_colour_the_old_console_of_windows(monkeypatch):
     monkeypatch.delenv("WT_SESSION", raising=False)
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setattr(command, "os", type("Windows", (), {"name": "nt", "environ": {}}))
+    old = command._wants_colour()
+    monkeypatch.setattr(command, "os", type("Windows", (), {"name": "nt", "environ": {"WT_SESSION": "1"}}))
+    new = command._wants_colour()
 
-    assert not command._wants_colour()
+    assert (old, new) == (False, True)
 
 
 def test_data_folder_is_the_one_that_exercises_use(monkeypatch, tmp_path):
     """The doctor examines the folder in which progress is really kept, chosen or by default."""
-    for name, value in {"chosen": str(tmp_path / "chosen"), "default": ""}.items():
+    for name, value in {"chosen": str(tmp_path / "chosen"), "d2lcompute False": ""}.items():
         monkeypatch.setenv("D2LCOMPUTE_DATA", value)
-        monkeypatch.setattr("platformdirs.user_data_dir", lambda *args, **kwargs: str(tmp_path / "default"))
+        monkeypatch.setattr("platformdirs.user_data_dir", lambda name, appauthor: str(tmp_path / f"{name} {appauthor}"))
 
         exercises.progress(reset=True)
 
