@@ -126,8 +126,6 @@ def _undone_on_failure() -> Iterator[_Finder]:
         elif "d2l" in before:
             vars(before["d2l"]).pop("torch", None)
         warnings.filters[:] = filters  # type: ignore[index]  # it is a list
-        with warnings.catch_warnings():  # tells Python that they have changed
-            pass
         raise
     finally:
         with suppress(ValueError):
@@ -144,18 +142,18 @@ def _spec() -> ModuleSpec:
             "this course, `make d2l` does so and installs what d2l imports); then call load_d2l() again",
             name="d2l",
         )
+    where = package.origin or next(iter(package.submodule_search_locations or ()), None)
     loader = spec.loader if spec else None
     tree = ast.parse(loader.get_source(_D2L) or "" if isinstance(loader, SourceFileLoader) else "")
     if spec is None or {"Timer", "try_gpu"} - {getattr(statement, "name", "") for statement in tree.body}:
         raise ImportError(
-            f"`import d2l` finds {package.origin or spec}, which is not the book's package: rename that file or its "
+            f"`import d2l` finds {where}, which is not the book's package: rename that file or its "
             "folder, or start Python in another folder, then restart it",
             name="d2l",
         )
     needed = {_library(source) for _, _, source in _imports(tree)} - {"torchvision"}
     if missing := sorted(_DISTRIBUTIONS.get(name, name) for name in needed if not _is_there(name)):
-        names = " ".join(missing)
-        raise ImportError(f"d2l imports what is not installed here: {_PIP} {names}", name=missing[0])
+        raise ImportError("d2l imports what is not installed here: " + " ".join([_PIP, *missing]), name=missing[0])
     if trouble := _trouble_with_torchvision():
         spec.loader = _Loader(str(spec.origin), tree, trouble)
     return spec

@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 import types
 import warnings
@@ -385,6 +386,18 @@ def test_load_d2l_names_what_hides_the_books_package(folder, files, hiding):
     assert everything() == before
 
 
+def test_load_d2l_names_a_folder_that_is_no_package(folder, monkeypatch):
+    """A folder d2l with a torch.py of the learner's own, and without an __init__.py, is named as well."""
+    monkeypatch.setattr(sys, "path", [str(folder)])
+    (folder / "d2l").mkdir()
+    (folder / "d2l" / "torch.py").write_text("raise SystemExit", encoding="utf-8")
+
+    with pytest.raises(ImportError) as caught:
+        load_d2l()
+
+    assert str(caught.value).startswith(f"`import d2l` finds {folder / 'd2l'}, which is not the book's package: ")
+
+
 def test_load_d2l_goes_on_after_a_plain_import_that_failed(folder):
     """A learner who tried `from d2l import torch` first, in vain, loses nothing by it."""
     write_book(folder)
@@ -496,6 +509,29 @@ def test_load_d2l_serves_two_threads_at_once(folder, second):
     assert found[0] is found[1] is sys.modules["d2l.torch"]
     assert known.runs == [1]
     assert hasattr(found[0], "transpose")
+
+
+def test_load_d2l_loads_one_at_a_time(folder, monkeypatch):
+    """While one thread is at it, another's attempt does not begin: each undoes its own, and no other's."""
+    write_book(folder)
+    at_it, most = [], []
+    prepare = interop._spec
+
+    def slowly():
+        at_it.append(1)
+        time.sleep(0.05)
+        most.append(len(at_it))
+        at_it.pop()
+        return prepare()
+
+    monkeypatch.setattr(interop, "_spec", slowly)
+    threads = [threading.Thread(target=load_d2l) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert most == [1]
 
 
 # What these tests notice.
