@@ -178,6 +178,7 @@ def test_make_test_gpu_says_when_there_is_nothing_to_run(monkeypatch, capsys):
 def test_make_test_gpu_fails_if_anything_fails(monkeypatch):
     """With an accelerator notebooks and device tests are run, and one failure is enough to fail."""
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
     started = []
 
     def run(command, **options):
