@@ -253,8 +253,8 @@ def _read(report: Path, paths: Sequence[Path], printed: str) -> Result:
             continue
         stem = case.get("classname", "").removesuffix(".ipynb").rpartition(".")[2].rpartition("/")[2]
         number = int(case.get("name", "").removeprefix("Cell "))
-        reason = _ANSI.sub("", found.text or "").replace("#x1B", "").strip().splitlines()
-        result.failed.append("\n        ".join([f"{stem}: {ids[stem][number]}", *reason[-8:]]))
+        reason = _ANSI.sub("", (found.text or "").replace("#x1B", "\x1b")).strip().splitlines()
+        result.failed.append("\n        ".join([f"{stem}: {ids[stem][number]}", *reason[-6:]]))
     if len(cases) != sum(map(len, ids.values())):
         result.failed.append(f"{len(cases)} of {sum(map(len, ids.values()))} cells were reported: {printed[-600:]}")
     return result

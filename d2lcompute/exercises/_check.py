@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from d2lcompute.exercises import _store
-from d2lcompute.exercises._compare import shorten
+from d2lcompute.exercises._compare import plain_text, shorten
 from d2lcompute.exercises._exercise import Exercise, Requirement
 from d2lcompute.exercises._registry import find
 from d2lcompute.exercises._report import CheckResult, Failure, is_stub_error, not_attempted, passed, report
@@ -148,7 +148,8 @@ class _Trials:
     def _found(self, found: BaseException) -> Failure:
         """Return a finding together with what was being tried."""
         needed = " ".join((self.requirement.__doc__ or "").split("\n\n")[0].split())
-        return Failure(needed, self.trial.tried, found, self.trial.nudge)
+        words = "" if isinstance(found, Counterexample) else plain_text(found)
+        return Failure(needed, self.trial.tried, found, words, self.trial.nudge)
 
 
 class _Printed(io.TextIOBase):

@@ -1,9 +1,12 @@
 """Comparing what came with what was expected, without trusting what came."""
 
+import re
 import reprlib
 from typing import Any
 
 import torch
+
+from d2lcompute.exercises._stop import TimeIsUp
 
 __all__ = ["difference", "plain_text", "shorten", "shown"]
 
@@ -16,6 +19,12 @@ _TOLERANCES = {
     torch.float16: 1e-2,
     torch.bfloat16: 5e-2,
 }
+
+# Colours and the like, which terminals and notebooks obey: control sequences, and strings such as a window's title.
+_COMMANDS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]P^_X].*?(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\-~]", re.DOTALL)
+# What is left of them, and what nobody sees: other control characters, marks that turn the direction of writing, and
+# halves of characters, which cannot be printed.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def difference(came: Any, expected: Any) -> tuple[str, str] | None:
@@ -43,25 +52,34 @@ def shown(value: Any) -> str:
         if isinstance(value, torch.Tensor):
             return _tensor_text(value)
         if isinstance(value, type):
-            return f"the class {value.__name__}"
+            return f"the class {_class_name(value)}"
         return shorten(_SHORT.repr(value))
     except Exception as error:
-        return f"an object of type {type(value).__name__} (its repr raises {type(error).__name__})"
+        return f"an object of type {_class_name(type(value))} (its repr raises {_class_name(type(error))})"
 
 
 def plain_text(error: BaseException) -> str:
     """Describe an exception in one short line, also one whose ``str`` raises."""
     try:
         text = str(error)
-    except Exception:
+    except TimeIsUp:
+        raise
+    except BaseException:  # whatever it is, it is no fault of the checker's
         text = ""
-    return shorten(f"{type(error).__name__}: {text}" if text else type(error).__name__, 240)
+    name = _class_name(type(error))
+    return shorten(f"{name}: {text}" if text else name, 240)
 
 
 def shorten(text: str, width: int = 160) -> str:
-    """Put a text on one line, and cut it after ``width`` characters."""
-    line = " ".join(text[: 4 * width].split())
+    """Put a text on one line, without colours and invisible characters, and cut it after ``width`` characters."""
+    line = " ".join(_COMMANDS.sub("", text[: 4 * width]).split())
+    line = _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], line)
     return line if len(line) <= width else line[: width - 4] + " ..."
+
+
+def _class_name(kind: type) -> str:
+    """Return a class's name, also where its own class answers in its place."""
+    return shorten(type.__dict__["__name__"].__get__(kind), 80)
 
 
 class _Short(reprlib.Repr):

@@ -6,6 +6,7 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 
+from d2lcompute.exercises._compare import shorten
 from d2lcompute.exercises._exercise import Exercise
 
 __all__ = ["NOTEBOOKS", "find", "names"]
@@ -57,9 +58,9 @@ def find(name: str) -> Exercise:
             module = importlib.import_module(f"{__package__}.{_package(notebook)}.{name}")
             return module.EXERCISE
     known = [each for exercises in names().values() for each in exercises]
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name[:100].lower(), known, n=3, cutoff=0.6)
     advice = f"did you mean {' or '.join(map(repr, near))}?" if near else f"the exercises are {', '.join(known)}"
-    raise ValueError(f"name must be that of an exercise; got {name!r}: {advice}")
+    raise ValueError(f"name must be that of an exercise; got {shorten(repr(name))}: {advice}")
 
 
 def _package(notebook: str) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-from d2lcompute.exercises._compare import plain_text, shorten
+from d2lcompute.exercises._compare import shorten
 from d2lcompute.exercises._trial import Counterexample
 
 __all__ = ["CheckResult", "Failure", "is_stub_error", "not_attempted", "passed", "report"]
@@ -22,6 +22,7 @@ _LIBRARIES = tuple(
 )
 _LABEL_WIDTH = 10
 _TEXT_WIDTH = 100
+_MOST_CHARACTERS = 800  # of one entry: an answer may say anything, and say it at any length
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,12 +60,14 @@ class Failure:
         needed: the requirement that is not met, in one sentence.
         tried: what was tried, in one line; empty where nothing was.
         found: the finding: a counter-example, or whatever the answer raised.
+        words: what an exception says; whoever makes the failure asks it, within the time limit.
         nudge: the remark on an exception that is not a well-known one.
     """
 
     needed: str
     tried: str
     found: BaseException
+    words: str
     nudge: str
 
 
@@ -85,8 +88,8 @@ def report(name: str, failure: Failure, printed: str) -> CheckResult:
         lines += [*_line("expected", failure.found.expected), *_line("came", failure.found.came)]
         remark = failure.found.remark
     else:
-        lines += [*_line("came", plain_text(failure.found)), *_line("in", _where(failure.found))]
-        remark = _remark_on(failure.found) or failure.nudge
+        lines += [*_line("came", failure.words), *_line("in", _where(failure.found))]
+        remark = _remark_on(failure.words) or failure.nudge
     lines += [
         *_line("printed", printed),
         *textwrap.wrap(remark, _TEXT_WIDTH, initial_indent="  ", subsequent_indent="  "),
@@ -114,7 +117,8 @@ def _line(label: str, text: str) -> list[str]:
     """Return the lines of one labelled entry, or none where there is nothing to say."""
     indent = " " * (_LABEL_WIDTH + 2)
     first = f"  {label:<{_LABEL_WIDTH}}"
-    return textwrap.wrap(text, _TEXT_WIDTH, initial_indent=first, subsequent_indent=indent) if text else []
+    line = shorten(text, _MOST_CHARACTERS)
+    return textwrap.wrap(line, _TEXT_WIDTH, initial_indent=first, subsequent_indent=indent) if line else []
 
 
 def _where(error: BaseException) -> str:
@@ -131,10 +135,9 @@ def _where(error: BaseException) -> str:
     return f"line {found.tb_lineno} of your code" + (f": {shorten(source, 80)}" if source else "")
 
 
-def _remark_on(error: BaseException) -> str:
+def _remark_on(words: str) -> str:
     """Return the remark on a well-known exception, or nothing."""
-    text = plain_text(error)
-    return next((remark for fragment, remark in _KNOWN if fragment in text), "")
+    return next((remark for fragment, remark in _KNOWN if fragment in words), "")
 
 
 _KNOWN = (

@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import tempfile
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -13,6 +15,9 @@ __all__ = ["VARIABLE", "passed_names", "record", "reset"]
 
 VARIABLE = "D2LCOMPUTE_DATA"
 """The environment variable that names another folder; tests and validation set it."""
+
+_MOST_CHARACTERS = 1_000_000  # a record of progress has a few thousand
+_WAIT_SECONDS = 2.0
 
 _in_memory: set[str] = set()
 
@@ -31,14 +36,16 @@ def passed_names() -> tuple[set[str], str]:
 
 def record(name: str) -> str:
     """Keep that an exercise has been passed, and return a note for the learner, empty if all is well."""
-    names, note = passed_names()
-    return note if name in names else _write(names | {name}) or note
+    with _alone():
+        names, note = passed_names()
+        return note if name in names else _write(names | {name}) or note
 
 
 def reset() -> str:
     """Forget what has been passed, and return a note for the learner, empty if all is well."""
     _in_memory.clear()
-    return _write(set())
+    with _alone():
+        return _write(set())
 
 
 def _path() -> Path:
@@ -53,11 +60,40 @@ def _path() -> Path:
 
 def _read() -> set[str]:
     """Read the names; ValueError if the file holds anything else than what :func:`_write` writes."""
-    kept = json.loads(_path().read_text(encoding="utf-8"))
+    with open(_path(), encoding="utf-8") as file:
+        text = file.read(_MOST_CHARACTERS + 1)
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError("too long for a record of progress")
+    kept = json.loads(text)
     names = kept.get("passed") if isinstance(kept, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("not a record of progress")
     return set(names)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one process at a time read the file and write it anew, so that none takes back what another has added.
+
+    A folder is the lock: making one succeeds for a single process, on every system. One that stays for two seconds was
+    left by a process that died.
+    """
+    until = time.monotonic() + _WAIT_SECONDS
+    lock = None
+    with suppress(OSError):  # where no folder can be made, there is no file to protect
+        lock = _path().with_name("progress.lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        while time.monotonic() < until:
+            with suppress(FileExistsError):
+                lock.mkdir()
+                break
+            time.sleep(0.01)
+    try:
+        yield
+    finally:
+        if lock:
+            with suppress(OSError):
+                lock.rmdir()
 
 
 def _write(names: set[str]) -> str:
@@ -97,6 +133,11 @@ def _set_aside() -> str:
 def _not_kept(error: OSError) -> str:
     """Say that progress lasts only as long as the process."""
     return (
-        f"Progress is kept only until this session ends: {error.filename} cannot be used ({type(error).__name__}). "
+        f"Progress is kept only until this session ends: {_place(error)} cannot be used ({type(error).__name__}). "
         f"Set the environment variable {VARIABLE} to a folder of yours to keep it."
     )
+
+
+def _place(error: OSError) -> str:
+    """Return what an error is about; that of a full disk names nothing."""
+    return str(error.filename or os.environ.get(VARIABLE) or "the folder of your data")

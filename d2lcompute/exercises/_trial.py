@@ -14,6 +14,9 @@ from d2lcompute.exercises._compare import difference, shown
 __all__ = ["Counterexample", "Trial"]
 
 _T = TypeVar("_T")
+# The global generator gets the seed itself: with the same one here, inputs could equal what an answer draws. A CPU
+# generator heeds the last 32 bits of its seed, so that a greater number would change nothing.
+_FAR = 2**31
 
 
 class Counterexample(Exception):  # noqa: N818  (it is a finding, not a fault of the program)
@@ -49,7 +52,7 @@ class Trial:
         self.tried = ""
         self.nudge = ""
         self._dice = random.Random(seed)  # noqa: S311  (sizes, not secrets)
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = torch.Generator().manual_seed(seed + _FAR)
         self._drawn: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._cleanup = ExitStack()
 
