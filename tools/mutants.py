@@ -312,10 +312,11 @@ class Hunt:
         """Judge the mutants of some files, all or as many as are to be drawn."""
         started = time.perf_counter()
         found = [(path, each) for path in paths for each in self._mutants(path)]
-        drawn = random.Random(f"{self.seed} {name}").sample(found, round(self.share * len(found)))  # noqa: S311
+        choice = random.Random(f"{self.seed} {name}")  # noqa: S311  # nothing is kept secret with it
+        drawn = [found[i] for i in sorted(choice.sample(range(len(found)), round(self.share * len(found))))]
         counts: Counter[str] = Counter()
         survivors = []
-        for number, (path, mutant) in enumerate(sorted(drawn, key=lambda pair: found.index(pair)), start=1):
+        for number, (path, mutant) in enumerate(drawn, start=1):
             near = [item for item in items if any((str(path), line) in self.reached[item] for line in mutant.lines)]
             near.sort(key=self._cost)
             verdict, killer = self._verdict((mutant, self.functions[str(path)]), near)
