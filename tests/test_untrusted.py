@@ -23,7 +23,7 @@ import d2lcompute
 from d2lcompute import __main__ as command
 from d2lcompute import parameter_table
 from d2lcompute.doctor import Finding
-from d2lcompute.exercises import _store, check, hint, progress, solution
+from d2lcompute.exercises import _help, _store, check, hint, progress, solution
 from d2lcompute.exercises._check import examine
 from d2lcompute.exercises._compare import plain_text, shorten, shown
 from d2lcompute.exercises._registry import find
@@ -128,8 +128,10 @@ def shown_objects():
     }
 
 
-def test_notebooks_get_text_alone():
+def test_notebooks_get_text_alone(monkeypatch):
     """Jupyter's own formatters find one form of every object of the package: plain text."""
+    monkeypatch.setattr(_help, "_given", {})
+
     kinds = {name: set(DisplayFormatter().format(thing)[0]) for name, thing in shown_objects().items()}
 
     assert set(map(frozenset, kinds.values())) == {frozenset({"text/plain"})}, kinds
