@@ -18,7 +18,7 @@ from benchmarks.conftest import Record
 from benchmarks.lines import MODEL_BYTES
 from d2lcompute import load_checkpoint, save_checkpoint
 
-ROUNDS = {"1 MB": 61, "100 MB": 7, "1 GB": 3}
+ROUNDS = {"1 MB": {"rounds": 61}, "100 MB": {"rounds": 9}, "1 GB": {"rounds": 5, "warmup_rounds": 0}}
 
 
 def model(nbytes: int) -> nn.Module:
@@ -72,7 +72,7 @@ def bench_save(benchmark: Any, record: Record, nets: list[nn.Module], size: str,
         benchmark,
         lambda: save_checkpoint(ours, net, durable=False),
         lambda: torch.save(net.state_dict(), theirs),
-        rounds=ROUNDS[size],
+        **ROUNDS[size],
         before=lambda: remove(ours, theirs),
     )
     record(f"save {size}", comparison.ratio, str(comparison))
@@ -88,7 +88,7 @@ def bench_overwrite(
         benchmark,
         lambda: save_checkpoint(ours, net, durable=False),
         lambda: torch.save(net.state_dict(), theirs),
-        rounds=ROUNDS[size],
+        **ROUNDS[size],
         before=settle,
     )
     record(f"overwrite {size}", comparison.ratio, str(comparison))
@@ -102,7 +102,7 @@ def bench_durable(
         benchmark,
         lambda: save_checkpoint(files("durable.pt"), nets[0]),
         lambda: save_checkpoint(files("quick.pt"), nets[0], durable=False),
-        rounds=ROUNDS[size],
+        **ROUNDS[size],
         before=settle,
     )
     record(f"durable {size}", comparison.ratio, str(comparison))
@@ -118,7 +118,7 @@ def bench_load(benchmark: Any, record: Record, nets: list[nn.Module], size: str,
         benchmark,
         lambda: load_checkpoint(ours, net, verify=False),
         lambda: net.load_state_dict(torch.load(theirs, weights_only=True)),
-        rounds=ROUNDS[size],
+        **ROUNDS[size],
     )
     record(f"load {size}", comparison.ratio, str(comparison))
 
@@ -133,7 +133,7 @@ def bench_verify(
         benchmark,
         lambda: load_checkpoint(files("ours.pt"), nets[1]),
         lambda: load_checkpoint(files("ours.pt"), nets[1], verify=False),
-        rounds=ROUNDS[size],
+        **ROUNDS[size],
     )
     record(f"verify {size}", comparison.ratio, str(comparison))
 
@@ -148,7 +148,7 @@ def bench_safetensors(
         benchmark,
         lambda: save_checkpoint(ours, net, durable=False),
         lambda: safetensors.torch.save_model(net, str(theirs)),
-        rounds=ROUNDS[size],
+        **ROUNDS[size],
         before=lambda: remove(ours, theirs),
     )
     record(f"save safetensors {size}", comparison.ratio, str(comparison))
@@ -165,7 +165,7 @@ def bench_load_safetensors(
         benchmark,
         lambda: load_checkpoint(file, net),
         lambda: safetensors.torch.load_model(net, file),
-        rounds=ROUNDS[size],
+        **ROUNDS[size],
     )
     record(f"load safetensors {size}", comparison.ratio, str(comparison))
 
