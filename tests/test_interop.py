@@ -398,6 +398,20 @@ def test_load_d2l_names_a_folder_that_is_no_package(folder, monkeypatch):
     assert str(caught.value).startswith(f"`import d2l` finds {folder / 'd2l'}, which is not the book's package: ")
 
 
+def test_load_d2l_gets_by_with_modules_made_by_hand(folder):
+    """A library that somebody put into sys.modules without a spec serves; a `d2l` made so is an ImportError as well."""
+    sys.modules["brought"] = types.ModuleType("brought")
+    write_book(folder, "import brought")
+    d2l = load_d2l()
+    del sys.modules["d2l.torch"]
+    sys.modules["d2l"] = types.ModuleType("d2l")
+
+    with pytest.raises(ImportError):
+        load_d2l()
+
+    assert d2l.brought is sys.modules["brought"]
+
+
 def test_load_d2l_goes_on_after_a_plain_import_that_failed(folder):
     """A learner who tried `from d2l import torch` first, in vain, loses nothing by it."""
     write_book(folder)
