@@ -18,7 +18,13 @@ from benchmarks.conftest import Record
 from benchmarks.lines import MODEL_BYTES
 from d2lcompute import load_checkpoint, save_checkpoint
 
-ROUNDS = {"1 MB": {"rounds": 61}, "100 MB": {"rounds": 9}, "1 GB": {"rounds": 5, "warmup_rounds": 0}}
+ROUNDS: dict[str, dict[str, Any]] = {
+    "1 MB": {"rounds": 61},
+    "100 MB": {"rounds": 9},
+    "1 GB": {"rounds": 5, "warmup_rounds": 0},
+}
+Contest = Callable[..., None]
+Name = Callable[[str], Path]
 
 
 def model(nbytes: int) -> nn.Module:
@@ -44,130 +50,111 @@ def nets(size: str) -> list[nn.Module]:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+def file(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """Return a function that names a file; the files, which may be large, go when the benchmark is over."""
     yield lambda name: tmp_path / name
-    for file in tmp_path.iterdir():
+    remove(tmp_path)
+
+
+@pytest.fixture
+def contest(benchmark: Any, record: Record, size: str) -> Callable[..., None]:
+    """Return a function that compares two contestants and records them under a name and the size."""
+
+    def run(name: str, ours: Callable[[], object], theirs: Callable[[], object], **options: Any) -> None:
+        comparison = compare(benchmark, ours, theirs, **ROUNDS[size], **options)
+        record(f"{name} {size}", comparison.ratio, str(comparison))
+
+    return run
+
+
+def remove(folder: Path) -> None:
+    """Remove the files in a folder, and wait for the disk."""
+    for file in folder.iterdir():
         file.unlink()
-
-
-def remove(*files: Path) -> None:
-    """Remove files that are there, and let the disk settle: a round shall not pay for the one before."""
-    for file in files:
-        file.unlink(missing_ok=True)
     settle()
 
 
 def settle() -> None:
-    """Wait until what was written is on the disk, where the system can say so."""
+    """Wait until what was written is on the disk, so that no round pays for the one before it."""
     if hasattr(os, "sync"):  # not on Windows
         os.sync()
 
 
-def bench_save(benchmark: Any, record: Record, nets: list[nn.Module], size: str, files: Callable[[str], Path]) -> None:
+def bench_save(contest: Contest, nets: list[nn.Module], file: Name, tmp_path: Path) -> None:
     """Save under a name that is not there yet."""
-    ours, theirs, net = files("ours.pt"), files("theirs.pt"), nets[0]
-
-    comparison = compare(
-        benchmark,
-        lambda: save_checkpoint(ours, net, durable=False),
-        lambda: torch.save(net.state_dict(), theirs),
-        **ROUNDS[size],
-        before=lambda: remove(ours, theirs),
+    contest(
+        "save",
+        lambda: save_checkpoint(file("ours.pt"), nets[0], durable=False),
+        lambda: torch.save(nets[0].state_dict(), file("theirs.pt")),
+        before=lambda: remove(tmp_path),
     )
-    record(f"save {size}", comparison.ratio, str(comparison))
 
 
-def bench_overwrite(
-    benchmark: Any, record: Record, nets: list[nn.Module], size: str, files: Callable[[str], Path]
-) -> None:
+def bench_overwrite(contest: Contest, nets: list[nn.Module], file: Name) -> None:
     """Save over the file that was saved before."""
-    ours, theirs, net = files("ours.pt"), files("theirs.pt"), nets[0]
+    for name in ("ours.pt", "theirs.pt"):
+        torch.save(nets[0].state_dict(), file(name))
 
-    comparison = compare(
-        benchmark,
-        lambda: save_checkpoint(ours, net, durable=False),
-        lambda: torch.save(net.state_dict(), theirs),
-        **ROUNDS[size],
+    contest(
+        "overwrite",
+        lambda: save_checkpoint(file("ours.pt"), nets[0], durable=False),
+        lambda: torch.save(nets[0].state_dict(), file("theirs.pt")),
         before=settle,
     )
-    record(f"overwrite {size}", comparison.ratio, str(comparison))
 
 
-def bench_durable(
-    benchmark: Any, record: Record, nets: list[nn.Module], size: str, files: Callable[[str], Path]
-) -> None:
+def bench_durable(contest: Contest, nets: list[nn.Module], file: Name) -> None:
     """Save with and without waiting for the disk."""
-    comparison = compare(
-        benchmark,
-        lambda: save_checkpoint(files("durable.pt"), nets[0]),
-        lambda: save_checkpoint(files("quick.pt"), nets[0], durable=False),
-        **ROUNDS[size],
+    contest(
+        "durable",
+        lambda: save_checkpoint(file("durable.pt"), nets[0]),
+        lambda: save_checkpoint(file("quick.pt"), nets[0], durable=False),
         before=settle,
     )
-    record(f"durable {size}", comparison.ratio, str(comparison))
 
 
-def bench_load(benchmark: Any, record: Record, nets: list[nn.Module], size: str, files: Callable[[str], Path]) -> None:
+def bench_load(contest: Contest, nets: list[nn.Module], file: Name) -> None:
     """Load into a model that is there, without checksums, as torch does."""
-    ours, theirs, net = files("ours.pt"), files("theirs.pt"), nets[1]
-    save_checkpoint(ours, nets[0])
-    torch.save(nets[0].state_dict(), theirs)
+    save_checkpoint(file("ours.pt"), nets[0])
+    torch.save(nets[0].state_dict(), file("theirs.pt"))
 
-    comparison = compare(
-        benchmark,
-        lambda: load_checkpoint(ours, net, verify=False),
-        lambda: net.load_state_dict(torch.load(theirs, weights_only=True)),
-        **ROUNDS[size],
+    contest(
+        "load",
+        lambda: load_checkpoint(file("ours.pt"), nets[1], verify=False),
+        lambda: nets[1].load_state_dict(torch.load(file("theirs.pt"), weights_only=True)),
     )
-    record(f"load {size}", comparison.ratio, str(comparison))
 
 
-def bench_verify(
-    benchmark: Any, record: Record, nets: list[nn.Module], size: str, files: Callable[[str], Path]
-) -> None:
+def bench_verify(contest: Contest, nets: list[nn.Module], file: Name) -> None:
     """Load with and without comparing checksums."""
-    save_checkpoint(files("ours.pt"), nets[0])
+    save_checkpoint(file("ours.pt"), nets[0])
 
-    comparison = compare(
-        benchmark,
-        lambda: load_checkpoint(files("ours.pt"), nets[1]),
-        lambda: load_checkpoint(files("ours.pt"), nets[1], verify=False),
-        **ROUNDS[size],
+    contest(
+        "verify",
+        lambda: load_checkpoint(file("ours.pt"), nets[1]),
+        lambda: load_checkpoint(file("ours.pt"), nets[1], verify=False),
     )
-    record(f"verify {size}", comparison.ratio, str(comparison))
 
 
-def bench_safetensors(
-    benchmark: Any, record: Record, nets: list[nn.Module], size: str, files: Callable[[str], Path]
-) -> None:
+def bench_save_safetensors(contest: Contest, nets: list[nn.Module], file: Name, tmp_path: Path) -> None:
     """Save tensors alone, for other programs."""
-    ours, theirs, net = files("ours.safetensors"), files("theirs.safetensors"), nets[0]
-
-    comparison = compare(
-        benchmark,
-        lambda: save_checkpoint(ours, net, durable=False),
-        lambda: safetensors.torch.save_model(net, str(theirs)),
-        **ROUNDS[size],
-        before=lambda: remove(ours, theirs),
+    contest(
+        "save safetensors",
+        lambda: save_checkpoint(file("ours.safetensors"), nets[0], durable=False),
+        lambda: safetensors.torch.save_model(nets[0], str(file("theirs.safetensors"))),
+        before=lambda: remove(tmp_path),
     )
-    record(f"save safetensors {size}", comparison.ratio, str(comparison))
 
 
-def bench_load_safetensors(
-    benchmark: Any, record: Record, nets: list[nn.Module], size: str, files: Callable[[str], Path]
-) -> None:
+def bench_load_safetensors(contest: Contest, nets: list[nn.Module], file: Name) -> None:
     """Load tensors alone."""
-    file, net = files("ours.safetensors"), nets[1]
-    save_checkpoint(file, nets[0])
+    save_checkpoint(file("ours.safetensors"), nets[0])
 
-    comparison = compare(
-        benchmark,
-        lambda: load_checkpoint(file, net),
-        lambda: safetensors.torch.load_model(net, file),
-        **ROUNDS[size],
+    contest(
+        "load safetensors",
+        lambda: load_checkpoint(file("ours.safetensors"), nets[1]),
+        lambda: safetensors.torch.load_model(nets[1], file("ours.safetensors")),
     )
-    record(f"load safetensors {size}", comparison.ratio, str(comparison))
 
 
 LOADING = """
