@@ -70,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="name the modules and stop")
     parser.add_argument("--share", type=float, default=1.0, help="draw this share of a module's mutants, from 0 to 1")
     parser.add_argument("--seed", type=int, default=0, help="what they are drawn with")
+    parser.add_argument("--slowest", type=float, default=3.0, help="leave out tests that take more seconds than this")
     parser.add_argument("--report", type=Path, default=REPORT, help="the file to keep up to date")
     parser.add_argument("--file", type=Path, help="judge this file instead, by the tests in --tests")
     parser.add_argument("--tests", nargs="+", help="what pytest is given; by default the module's own tests")
@@ -91,7 +92,14 @@ def _session(tests: Sequence[str], files: dict[str, list[Path]], options: argpar
     if not (child := os.fork()):
         os.environ |= {"D2LCOMPUTE_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
         with os.fdopen(os.dup(sys.stdout.fileno()), "w") as progress:
-            hunt = Hunt(files, options.report, progress, share=options.share, seed=options.seed)
+            hunt = Hunt(
+                files,
+                options.report,
+                progress,
+                share=options.share,
+                seed=options.seed,
+                slowest_seconds=options.slowest,
+            )
             try:
                 status = int(pytest.main([*QUIET, *tests], plugins=[hunt]))
             except BaseException as error:

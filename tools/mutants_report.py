@@ -20,8 +20,9 @@ The seconds are those of one run on two busy cores.
 
 The changes are those of mutmut 3.8 in bodies and defaults of functions, also of those with decorators. Constants and
 tables at the top of a module and in the bodies of classes are not changed, as in mutmut. Of an exercise's file, only
-the requirements, the solution and what these use are changed. Left out are tests that take more than 3 seconds, and no
-test that starts a new Python process can notice a change.
+the requirements, the solution and what these use are changed. Slow tests are left out (those over three seconds, or
+over what `--slowest` said), and no test that starts a new Python process can notice a change: both make survivors,
+never kills. Where a seed stands in the table, so many of the module's mutants were drawn with it (`--share`, `--seed`).
 """
 COLUMNS = ("module", "mutants", "of", "seed", "killed", "timeouts", "survived", "explained", "noticed", "seconds")
 _ROW = r"^\| `(\S+)` \| (\d+) \| (\d+) \| (\w+) \| (\d+) \| (\d+) \|.* (\d+) \|$"
