@@ -92,8 +92,8 @@ VARIANTS = (
     Variant(
         "read-only",
         "the source tree mounted read-only",
-        "import errno\ntry:\n    open('new', 'w')\nexcept OSError as error:\n    assert error.errno == errno.EROFS\n"
-        "else:\n    assert False",
+        "import errno\ntry:\n    open('new', 'w').close()\n"
+        "except OSError as error:\n    assert error.errno == errno.EROFS\nelse:\n    assert False",
         starts=_READ_ONLY,
     ),
     Variant(
