@@ -52,16 +52,17 @@ def hunt(tmp_path):
 
 
 def test_mutants_tells_killed_from_survived_and_keeps_what_is_said_of_them(hunt, tmp_path):
-    """Changes to half are noticed, two to later are not; what was written under a survivor stays in the next report."""
-    report = tmp_path / "report.md"
+    """Of three of four changes the one to half is noticed; a test more notices one more, and the reason given stays."""
+    report, tests = tmp_path / "report.md", tmp_path / "test_half.py"
 
-    first = hunt()
+    first = hunt("--share", "0.75", "--seed", "1")
     report.write_text(first.replace("not explained yet", "Nobody leaves it out.", 1), "utf-8")
-    drawn = hunt("--share", "0.75", "--seed", "1")
+    tests.write_text(TESTS + "    assert later(5, days=1) == 6\n")
+    again = hunt("--again")
 
-    assert "| `half` | 4 | 4 | all | 2 | 0 | 2 | 0 | 50.0% |" in first
+    assert "| `half` | 3 | 4 | 1 | 1 | 0 | 2 | 0 | 33.3% |" in first
     assert "- `later` `` def later(value, days=1): `` → `` def later(value, days=2): ``\n  not explained yet" in first
     assert "- `later` `` return value + days `` → `` return value - days ``\n  not explained yet" in first
-    assert "| `half` | 3 | 4 | 1 | 1 | 0 | 2 | 1 | 33.3% |" in drawn
-    assert "days=2): ``\n  Nobody leaves it out." in drawn
-    assert "value - days ``\n  not explained yet" in drawn
+    assert "| `half` | 3 | 4 | 1 | 2 | 0 | 1 | 1 | 66.7% |" in again
+    assert "days=2): ``\n  Nobody leaves it out." in again
+    assert "value - days" not in again

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tools.mutants_report import Row, write
+from tools.mutants_report import Row, read, write
 from tools.mutations import Mutant, judging, mutants_of
 
 __all__ = ["Hunt"]
@@ -37,6 +37,7 @@ class Hunt:
         share: how many of a row's mutants are drawn, from 0 to 1.
         seed: what they are drawn with.
         slowest_seconds: tests that take longer are left out.
+        again: judge only what survived the last time, by the same draw, where the files are still as they were.
     """
 
     def __init__(
@@ -48,9 +49,10 @@ class Hunt:
         share: float = 1.0,
         seed: int = 0,
         slowest_seconds: float = 3.0,
+        again: bool = False,
     ) -> None:
         self.files, self.report, self.progress = files, report, progress
-        self.share, self.seed, self.slowest_seconds = share, seed, slowest_seconds
+        self.share, self.seed, self.slowest_seconds, self.again = share, seed, slowest_seconds, again
         self.seconds: dict[Any, float] = {}
         self.reached: dict[Any, set[tuple[str, int]]] = {}
         self.globals: dict[Any, dict[str, Any]] = {}
@@ -133,8 +135,12 @@ class Hunt:
         """Judge the mutants of some files, all or as many as are to be drawn."""
         started = time.perf_counter()
         found = [(path, each) for path in paths for each in self._mutants(path)]
-        choice = random.Random(f"{self.seed} {name}")  # noqa: S311  # nothing is kept secret with it
-        drawn = [found[i] for i in sorted(choice.sample(range(len(found)), round(self.share * len(found))))]
+        former = read(self.report).get(name) if self.again else None
+        if former and former.found == len(found):
+            drawn = _draw(found, former.mutants, f"{former.seed} {name}")
+            drawn = [pair for pair in drawn if _shown(*pair, among=paths) in former.survivors]
+        else:
+            former, drawn = None, _draw(found, round(self.share * len(found)), f"{self.seed} {name}")
         counts: Counter[str] = Counter()
         survivors = []
         for number, (path, mutant) in enumerate(drawn, start=1):
@@ -145,9 +151,11 @@ class Hunt:
             if killer:
                 self.kills[next(item for item in near if item.nodeid == killer)] += 1
             if verdict == "survived":
-                place = f"{path.stem}.{mutant.function}" if len(paths) > 1 else mutant.function
-                survivors.append(f"`{place}` {mutant.change}")
+                survivors.append(_shown(path, mutant, among=paths))
             self._say(f"{name} {number}/{len(drawn)} {verdict}: {mutant.function} {mutant.change} {killer}")
+        seconds = round(time.perf_counter() - started)
+        if former:
+            return former.with_survivors(tuple(survivors), more_timeouts=counts["timeout"], more_seconds=seconds)
         return Row(
             name,
             found=len(found),
@@ -155,7 +163,7 @@ class Hunt:
             killed=counts["killed"],
             timeouts=counts["timeout"],
             survivors=tuple(survivors),
-            seconds=round(time.perf_counter() - started),
+            seconds=seconds,
             seed=self.seed if self.share < 1 else None,
         )
 
@@ -214,6 +222,17 @@ class Hunt:
 
     def _say(self, text: str) -> None:
         print(text, file=self.progress, flush=True)
+
+
+def _draw(found: Sequence[Any], count: int, seed: str) -> list[Any]:
+    """Draw so many, in the order in which they stand."""
+    choice = random.Random(seed)  # noqa: S311  # nothing is kept secret with it
+    return [found[i] for i in sorted(choice.sample(range(len(found)), count))]
+
+
+def _shown(path: Path, mutant: Mutant, *, among: Sequence[Path]) -> str:
+    """Return the mutant as the report shows it, with its file's name where the row has several."""
+    return f"`{f'{path.stem}.' if len(among) > 1 else ''}{mutant.function}` {mutant.change}"
 
 
 def _apply(mutant: Mutant, functions: Iterable[FunctionType]) -> None:

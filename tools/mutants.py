@@ -70,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="name the modules and stop")
     parser.add_argument("--share", type=float, default=1.0, help="draw this share of a module's mutants, from 0 to 1")
     parser.add_argument("--seed", type=int, default=0, help="what they are drawn with")
+    parser.add_argument("--again", action="store_true", help="judge only what survived the last time")
     parser.add_argument("--slowest", type=float, default=3.0, help="leave out tests that take more seconds than this")
     parser.add_argument("--report", type=Path, default=REPORT, help="the file to keep up to date")
     parser.add_argument("--file", type=Path, help="judge this file instead, by the tests in --tests")
@@ -99,6 +100,7 @@ def _session(tests: Sequence[str], files: dict[str, list[Path]], options: argpar
                 share=options.share,
                 seed=options.seed,
                 slowest_seconds=options.slowest,
+                again=options.again,
             )
             try:
                 status = int(pytest.main([*QUIET, *tests], plugins=[hunt]))

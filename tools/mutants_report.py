@@ -5,7 +5,7 @@ The file is read before it is written: rows of other modules stay, and so does w
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 UNEXPLAINED = "not explained yet"
@@ -46,12 +46,24 @@ class Row:
     seconds: int
     seed: int | None = None
 
+    def with_survivors(self, survivors: tuple[str, ...], *, more_timeouts: int, more_seconds: int) -> "Row":
+        """Return the row after those that had survived were judged again."""
+        timeouts = self.timeouts + more_timeouts
+        killed = self.mutants - timeouts - len(survivors)
+        seconds = self.seconds + more_seconds
+        return replace(self, killed=killed, timeouts=timeouts, survivors=survivors, seconds=seconds)
+
+
+def read(path: Path) -> dict[str, Row]:
+    """Return the rows of a report by their modules."""
+    return {row.name: row for row in _rows(path.read_text("utf-8") if path.exists() else "")}
+
 
 def write(path: Path, row: Row) -> None:
     """Put a module's row and its survivors into the report, and leave the rest as it is."""
     text = path.read_text("utf-8") if path.exists() else ""
     reasons = dict(_reasons(text))
-    rows = {each.name: each for each in _rows(text)} | {row.name: row}
+    rows = read(path) | {row.name: row}
     path.write_text("\n".join(_lines([rows[name] for name in sorted(rows)], reasons)) + "\n", "utf-8")
 
 
