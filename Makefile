@@ -7,10 +7,10 @@ D2L := $(VENV)/.d2l
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup d2l run lab test test-gpu notebooks lint doctor clean
+.PHONY: help setup d2l run lab test test-gpu test-book test-versions test-outputs hermetic mutants bench notebooks lint doctor clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## create .venv with the pinned versions of constraints.txt
 
@@ -41,6 +41,24 @@ test: lint $(D2L)  ## lint, types, unit tests, doctests, and every stored output
 test-gpu: $(READY)  ## the notebooks and the device tests on this machine's accelerators; without any, says so
 	@$(BIN)/python -m tools.accelerator
 
+test-book: $(READY)  ## the whole suite beside torchvision and the book's package as it is, in .venv-newest
+	@$(BIN)/python -m tools.versions --jobs $(JOBS) newest
+
+test-versions: $(READY)  ## the whole suite with the oldest and the newest versions, in .venv-oldest and .venv-newest
+	@$(BIN)/python -m tools.versions --jobs $(JOBS)
+
+test-outputs: $(READY) $(D2L)  ## alter each stored output once, and see validation fail each time
+	@$(BIN)/python -m tools.alter --write --jobs $(JOBS)
+
+hermetic: $(READY) $(D2L)  ## validate without a network, read-only, with other instruction sets, and in other ways
+	@$(BIN)/python -m tools.hermetic --write --jobs $(JOBS)
+
+mutants: $(READY) $(D2L)  ## change the package bit by bit, and count what its tests notice (hours)
+	@$(BIN)/python -m tools.mutants
+
+bench: $(READY) $(D2L)  ## measure against torch, safetensors and the book's package; writes docs/benchmarks.md
+	@$(BIN)/python -m benchmarks
+
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -54,4 +72,4 @@ doctor: $(READY)  ## say what is installed here and what is missing
 	@$(BIN)/python -m d2lcompute
 
 clean:  ## remove .venv and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis

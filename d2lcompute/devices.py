@@ -159,7 +159,7 @@ def _checked_index(i: int) -> int:
 
 
 def _default_device() -> torch.device:
-    """Return the device that new tensors get; torch 2.6 cannot say so once the default has been set to None."""
+    """Return the device that new tensors get; torch 2.7 cannot say so once the default has been set to None."""
     try:
         return torch.get_default_device()
     except AttributeError:

@@ -136,7 +136,7 @@ def test_synchronize_is_nothing_where_there_is_nothing_to_wait_for(machine):
 
 
 def test_default_device_is_known_where_torch_cannot_say(monkeypatch):
-    """The default device is the CPU where torch fails to name it, as 2.6 does once it has been set to None."""
+    """The default device is the CPU where torch fails to name it, as 2.7 does once it has been set to None."""
 
     def fail():
         raise AttributeError("'NoneType' object has no attribute 'device'")
