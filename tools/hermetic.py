@@ -192,8 +192,8 @@ class Sandbox:
             name: value for name, value in os.environ.items() if not name.startswith(("MPL", "XDG_", "OMP_", "PYTEST"))
         }
         folders = {"HOME": self.home, "USERPROFILE": self.home, "TMPDIR": self.temporary, "TEMP": self.temporary}
-        own = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
-        own += ("TORCHINDUCTOR_CACHE_DIR",)  # importing torchao makes it
+        own = ["IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR"]
+        own += ["TORCHINDUCTOR_CACHE_DIR"]  # importing torchao makes it
         folders |= {"TMP": self.temporary, "PYTHONPATH": self.source, **{name: self.own / name.lower() for name in own}}
         paths = {name: str(path) for name, path in folders.items()}
         return kept | paths | {"PYTHONDONTWRITEBYTECODE": "1"} | dict(self.variant.environment)
