@@ -110,6 +110,40 @@ def test_torch_cuda_and_torch_accelerator_answer_for_the_machine(machine):
     assert torch.cuda.is_bf16_supported()
 
 
+def test_properties_are_the_cards_figures(machine):
+    """The properties of a device hold what the card's data sheet says."""
+    properties = torch.cuda.get_device_properties(1)
+
+    assert vars(properties) == {
+        "name": "NVIDIA A100-PCIE-40GB (pretended)",
+        "total_memory": 40 * 10**9,
+        "multi_processor_count": 108,
+        "major": 8,
+        "minor": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    "question", [torch.cuda.get_device_name, torch.cuda.get_device_capability, torch.cuda.get_device_properties]
+)
+def test_questions_about_a_device_that_is_not_there_are_refused(question):
+    """A number beyond the last device, and a device that is none of the pretended, are errors as on a real machine."""
+    asked = question.__name__
+
+    with pretend_gpus(2):
+        with pytest.raises(RuntimeError, match="invalid device ordinal: cuda:2"):
+            getattr(torch.cuda, asked)(2)
+        for other in ("cpu", "meta"):
+            with pytest.raises(ValueError, match=f"^Expected a cuda device, but got: {other}$"):
+                getattr(torch.cuda, asked)(other)
+
+
+def test_current_accelerator_is_none_where_there_is_none():
+    """A machine with no devices names no accelerator."""
+    with pretend_gpus(0):
+        assert torch.accelerator.current_accelerator() is None
+
+
 def test_set_device_changes_what_cuda_means(machine):
     """``cuda`` without a number is the current device, and a context manager changes it for a while."""
     torch.cuda.set_device(1)

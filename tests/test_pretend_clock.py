@@ -44,6 +44,31 @@ def test_an_operation_takes_flops_over_peak_or_bytes_over_bandwidth():
     assert seconds[1] == pytest.approx(LAUNCH + 3 * 4 * 500**2 / 1555e9)
 
 
+def test_a_product_on_the_cpu_takes_its_dtypes_peak():
+    """The host, too, computes in float64 at half the speed, and needs a moment to start."""
+    with pretend_gpus(1) as machine:
+        X = torch.ones(256, 256)
+        D = X.double()
+        single, double = spent(machine, lambda: X @ X), spent(machine, lambda: D @ D)
+
+    peak = EPYC_7742.flops_per_second
+    assert single == pytest.approx(EPYC_7742.call_seconds + 2 * 256**3 / peak[torch.float32])
+    assert double == pytest.approx(EPYC_7742.call_seconds + 2 * 256**3 / peak[torch.float64])
+
+
+def test_what_takes_no_time_leaves_no_bar():
+    """The timeline holds no bars without a length: none for launches that cost nothing, none for waiting for nobody."""
+    host = replace(EPYC_7742, launch_seconds=0.0)
+    with pretend_gpus(1, host=host) as machine:
+        X = torch.ones(100, 100, device=GPU0)
+        X + X
+        synchronize(GPU0)
+        synchronize(GPU0)
+
+    assert all(event.end_seconds > event.start_seconds for event in machine.timeline)
+    assert [event.name for event in machine.timeline if event.lane == "host"] == ["wait for cuda:0"]
+
+
 def test_an_operations_peak_is_its_dtypes():
     """Half precision runs at the tensor cores' peak, which is sixteen times that of float32."""
     card = replace(A100, memory_bytes_per_second=1e18)  # so that nothing is bound by its bytes

@@ -266,6 +266,38 @@ def test_what_is_not_covered_is_refused_by_name(machine, use, named):
     assert named in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("use", "advice"),
+    [
+        (
+            lambda: torch.cuda.Stream(),
+            "torch.cuda.Stream is not covered by pretend_gpus: each device has one queue, and machine.elapsed_seconds "
+            "its clock",
+        ),
+        (
+            lambda: torch.cuda.current_stream().query(),
+            "Stream.query is not covered by pretend_gpus: each device has one queue",
+        ),
+        (
+            lambda: torch.autocast("cuda").__enter__(),
+            'torch.autocast("cuda") is not covered by pretend_gpus: the numbers are computed on the CPU, which casts '
+            "others; use autocast outside",
+        ),
+        (
+            lambda: torch.jit.trace(torch.sin, torch.ones(1)),
+            "torch.jit.trace is not covered by pretend_gpus: it would record the CPU as each tensor's device; trace "
+            "outside the block",
+        ),
+    ],
+)
+def test_what_is_not_covered_comes_with_advice(machine, use, advice):
+    """The error says why, and what to do instead."""
+    with pytest.raises(NotImplementedError) as caught:
+        use()
+
+    assert str(caught.value) == advice
+
+
 def test_every_function_of_torch_cuda_is_answered_refused_or_harmless(machine):
     """No function of torch.cuda or torch.accelerator reaches the computer's own devices from inside a block."""
     for owner in (torch.cuda, torch.accelerator):
