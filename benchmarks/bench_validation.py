@@ -14,7 +14,7 @@ from benchmarks.conftest import Record
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = ROOT / "notebooks" / "en"
-WORKERS, ROUNDS = 2, 2
+WORKERS, ROUNDS = 2, 1
 
 
 def validate(folder: Path) -> None:
