@@ -138,6 +138,38 @@ def test_questions_about_a_device_that_is_not_there_are_refused(question):
                 getattr(torch.cuda, asked)(other)
 
 
+def test_a_machine_inside_another_has_no_real_accelerators():
+    """The outer block's devices are pretended too: the inner machine does not count them among those left unused."""
+    with pretend_gpus(2), pretend_gpus(1) as inner:
+        assert inner.unused_accelerators == 0
+
+
+def test_the_default_device_of_before_is_back_after_the_block():
+    """A default that the block has changed is again what the program had chosen, whatever that was."""
+    torch.set_default_device("meta")
+    try:
+        with pretend_gpus(1):
+            torch.set_default_device("cuda")
+        after = torch.ones(1).device
+    finally:
+        torch.set_default_device(None)
+
+    assert after == torch.device("meta")
+
+
+def test_a_scalar_of_the_cpu_goes_along_for_nothing_and_gets_its_gradient_by_one_copy(machine):
+    """A CPU scalar that wants a gradient is part of the order; only the gradient is copied, back to the CPU."""
+    scale, X = torch.tensor(2.0, requires_grad=True), torch.arange(3.0, device=GPU1)
+    before = machine.transfers.copies
+
+    out = X * scale
+    forward = machine.transfers.copies
+    out.sum().backward()
+
+    assert (out.device, scale.grad.device, scale.grad.item()) == (GPU1, CPU, 3)
+    assert (forward - before, machine.transfers.copies - before) == (0, 1)
+
+
 def test_current_accelerator_is_none_where_there_is_none():
     """A machine with no devices names no accelerator."""
     with pretend_gpus(0):

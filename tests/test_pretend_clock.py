@@ -117,6 +117,40 @@ def test_a_copy_takes_latency_and_bytes_over_the_bus():
     assert across == (pytest.approx(LAUNCH), pytest.approx(LAUNCH + bus))
 
 
+def test_copying_into_a_tensor_costs_what_a_copy_costs():
+    """``copy_`` sends its source's bytes over the bus to the tensor that takes them."""
+    with pretend_gpus(2) as machine:
+        X, Y, Z = torch.ones(1000, 1000), torch.empty(1000, 1000, device=GPU0), torch.empty(1000, 1000, device=GPU1)
+        up = spent(machine, lambda: Y.copy_(X))
+        across = spent(machine, lambda: Z.copy_(Y), GPU1)
+
+    assert (up, across) == (pytest.approx(LAUNCH + LATENCY + 4e6 / 32e9),) * 2
+    lanes = [event.lane for event in machine.timeline if event.name == "copy"]
+    assert lanes == ["copy cpu→cuda:0", "copy cuda:0→cuda:1"]
+    assert Z.sum() == 1e6
+
+
+def test_an_operation_on_lists_is_one_for_each_device():
+    """Each device computes its share of a list, and what comes out stays there."""
+    with pretend_gpus(2) as machine:
+        parts = [torch.ones(3, device=device) for device in (GPU0, GPU1, GPU0)]
+        start = len(machine.timeline)
+        out = torch._foreach_add(parts, 1)
+        events = [(event.lane, event.name) for event in machine.timeline[start:] if event.lane != "host"]
+
+        assert [each.device for each in out] == [GPU0, GPU1, GPU0]
+        assert events == [("cuda:0", "_foreach_add"), ("cuda:1", "_foreach_add")]
+
+
+def test_comparing_two_tensors_is_a_read():
+    """The answer of allclose is a truth value of the host's, which waits for it."""
+    with pretend_gpus(1) as machine:
+        X = torch.ones(3, device=GPU0)
+
+        assert torch.allclose(X, X)
+        assert machine.host_reads == 1
+
+
 def test_a_copy_between_devices_waits_for_both_and_holds_both():
     """It starts when the two queues are empty, and what comes after it on either device waits for its end."""
     with pretend_gpus(2) as machine:
