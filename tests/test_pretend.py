@@ -170,6 +170,29 @@ def test_a_scalar_of_the_cpu_goes_along_for_nothing_and_gets_its_gradient_by_one
     assert (forward - before, machine.transfers.copies - before) == (0, 1)
 
 
+def test_tensors_on_either_side_say_where_they_are(machine):
+    """Each way of asking a tensor for its place gives the answer of a real machine."""
+    X, Y = torch.ones(2), torch.ones(2, device=GPU1)
+
+    assert (X.is_cpu, X.is_cuda, X.get_device(), torch.get_device(X)) == (True, False, -1, -1)
+    assert (Y.is_cpu, Y.is_cuda, Y.get_device(), torch.get_device(Y)) == (False, True, 1, 1)
+    assert (X.type(), Y.type()) == ("torch.FloatTensor", "torch.cuda.FloatTensor")
+
+
+def test_a_tensors_type_can_be_changed_where_it_is(machine):
+    """``type`` takes a dtype by place or by name, and leaves the tensor on its device."""
+    Y = torch.ones(2, device=GPU1)
+
+    changed = [Y.type(torch.float64), Y.type(dtype=torch.float64)]
+
+    assert [(each.dtype, each.device) for each in changed] == [(torch.float64, GPU1)] * 2
+
+
+def test_a_number_alone_is_a_pretended_device(machine):
+    """``torch.device(1)`` is the second device, and ``torch.device("cuda", 1)`` the same."""
+    assert torch.device(1) == torch.device("cuda", 1) == GPU1
+
+
 def test_current_accelerator_is_none_where_there_is_none():
     """A machine with no devices names no accelerator."""
     with pretend_gpus(0):

@@ -235,6 +235,31 @@ def test_the_parts_of_data_parallel_work_alone(machine):
     assert (total.device, total.sum().item()) == (GPU1, 30)
 
 
+def test_gather_and_sum_take_an_axis_and_the_current_device(machine):
+    """Parts are joined along any axis; without a destination the current device takes what is gathered or added."""
+    parts = [torch.ones(2, 1, device=device) for device in (GPU0, GPU1)]
+    torch.cuda.set_device(1)
+
+    joined = nn.parallel.comm.gather(parts, 1)
+    total = nn.parallel.comm.reduce_add(parts)
+
+    assert (joined.shape, joined.device) == ((2, 2), GPU1)
+    assert (total.tolist(), total.device) == ([[2], [2]], GPU1)
+
+
+def test_parallel_apply_hands_each_replica_its_own_arguments(machine):
+    """Replicas run on their inputs, with a dict of keywords each, or none."""
+    nets = [nn.Bilinear(1, 1, 1, device=device) for device in (GPU0, GPU1)]
+    rows = [(torch.ones(3, 1, device=device),) for device in (GPU0, GPU1)]
+    named = [{"input2": torch.ones(3, 1, device=device)} for device in (GPU0, GPU1)]
+
+    with_names = nn.parallel.parallel_apply(nets, rows, named)
+    without = nn.parallel.parallel_apply(nets, [(row[0], row[0]) for row in rows])
+
+    assert [out.device for out in with_names] == [GPU0, GPU1]
+    assert all(torch.equal(one, other) for one, other in zip(with_names, without, strict=True))
+
+
 # What is not covered.
 
 
