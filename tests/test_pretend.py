@@ -193,6 +193,45 @@ def test_a_number_alone_is_a_pretended_device(machine):
     assert torch.device(1) == torch.device("cuda", 1) == GPU1
 
 
+def test_cuda_takes_its_arguments_by_place_and_by_name(machine):
+    """``cuda`` goes to the current device where none is named, and knows the names of its arguments."""
+    X = torch.ones(2)
+
+    moved = [X.cuda(None), X.cuda(device=None), X.cuda(1), X.cuda(device=GPU1), X.cuda(1, True)]
+
+    assert [each.device for each in moved] == [GPU0, GPU0, GPU1, GPU1, GPU1]
+
+
+def test_a_pinned_tensor_goes_to_its_device_without_waiting_by_place_and_by_name(machine):
+    """The second argument of ``cuda`` lets the host go on while the copy is under way."""
+    pinned = torch.ones(1000, 1000).pin_memory()
+
+    for send in (lambda: pinned.cuda(0, True), lambda: pinned.cuda(0, non_blocking=True)):
+        start = machine.elapsed_seconds
+        send()
+        assert machine.elapsed_seconds - start == pytest.approx(5e-6)
+
+
+@pytest.mark.parametrize(("function", "options"), [(torch.as_tensor, {}), (torch.asarray, {"requires_grad": True})])
+def test_what_is_a_tensor_already_keeps_its_history_on_the_way_to_a_device(machine, function, options):
+    """``as_tensor`` of a tensor that wants a gradient is part of its graph, and may change the dtype."""
+    w = torch.ones(2, requires_grad=True)
+
+    out = function(w, dtype=torch.float64, device=GPU1, **options)
+    out.sum().backward()
+
+    assert (out.dtype, out.device) == (torch.float64, GPU1)
+    assert w.grad.tolist() == [1, 1]
+
+
+def test_asarray_without_a_gradient_cuts_the_history(machine):
+    """What ``requires_grad`` says to ``asarray`` holds on a device, too."""
+    w = torch.ones(2, requires_grad=True)
+
+    assert not torch.asarray(w, requires_grad=False).requires_grad
+    assert not torch.asarray(w, requires_grad=False, device=GPU1).requires_grad
+
+
 def test_current_accelerator_is_none_where_there_is_none():
     """A machine with no devices names no accelerator."""
     with pretend_gpus(0):

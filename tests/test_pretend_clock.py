@@ -173,10 +173,13 @@ def test_non_blocking_copies_wait_only_for_pageable_memory():
         pinned = pageable.pin_memory()
         waited = spent(machine, lambda: pageable.to(GPU0, non_blocking=True))
         went_on = spent(machine, lambda: pinned.to(GPU0, non_blocking=True))
+        wanting = pageable.pin_memory().requires_grad_()
+        went_on_with_history = spent(machine, lambda: wanting.to(GPU0, non_blocking=True))
         X = pinned.to(GPU0)
         back = spent(machine, lambda: X.to("cpu", non_blocking=True))
 
     assert waited == pytest.approx(LAUNCH + LATENCY + 4e6 / 32e9)
+    assert went_on_with_history == pytest.approx(LAUNCH)
     assert went_on == back == pytest.approx(LAUNCH)
 
 

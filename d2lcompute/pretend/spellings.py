@@ -146,10 +146,10 @@ def _from_data(machine: "Machine", call: Call) -> Any:
     if target is None:
         return _made(machine, call)
     given = {name: value for name, value in call.kwargs.items() if name not in ("device", "pin_memory")}
-    wants_grad = given.pop("requires_grad", False)
     if call.func in (torch.as_tensor, torch.asarray) and isinstance(data := data_of(call), torch.Tensor):
         given = {name: value for name, value in given.items() if name not in ("data", "obj")}
         return call.func(move(machine, data, target), *call.args[1:], **given)
+    wants_grad = given.pop("requires_grad", False)
     made = move(machine, _made(machine, Call(call.func, call.args, given | {"device": CPU})), target)
     return made.requires_grad_() if wants_grad else made
 
