@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch.utils.benchmark import Timer as TorchTimer
 
-from benchmarks.comparing import compare, duration
+from benchmarks.comparing import Comparison, compare
 from benchmarks.conftest import Record
 from d2lcompute import Timer
 from d2lcompute import benchmark as measure
 
-ROUNDS, ACCURACY_ROUNDS, BLOCK_SECONDS = 61, 301, 0.005
+ROUNDS, BLOCK_SECONDS = 101, 0.005
 
 
 def bare() -> None:
@@ -52,20 +52,20 @@ def lap(benchmark: Any, record: Record, name: str, timer: Any) -> None:
 
 
 def bench_accuracy(benchmark: Any, record: Record) -> None:
-    """One product, timed by `Timer`, by our `benchmark` and by torch.utils.benchmark in turn."""
-    X = torch.randn(256, 256)
+    """One product, timed by torch.utils.benchmark and by `Timer`; then by both that repeat until they are sure."""
+    X = torch.randn(512, 512)
     reference, timer = TorchTimer("X @ X", globals={"X": X}), Timer()
-    torchs, laps, benchmarks = [], [], []
+    once = Comparison([], [])
+    repeated = Comparison([], [])
 
     def turn() -> None:
-        torchs.append(reference.timeit(1).median)
+        once.theirs.append(reference.timeit(1).median)
         timer.start()
         X @ X
-        laps.append(timer.stop())
-        benchmarks.append(measure(torch.mm, X, X, min_run_seconds=0.005).median_seconds)
+        once.ours.append(timer.stop())
+        repeated.theirs.append(reference.blocked_autorange(min_run_time=BLOCK_SECONDS).median)
+        repeated.ours.append(measure(torch.mm, X, X, min_run_seconds=BLOCK_SECONDS).median_seconds)
 
-    benchmark.pedantic(turn, rounds=ACCURACY_ROUNDS, warmup_rounds=1)
-    for name, ours in {"accuracy": laps, "accuracy benchmark": benchmarks}.items():
-        comparison = [own / other for own, other in zip(ours, torchs, strict=True)]
-        absolute = f"{duration(statistics.median(ours))} against {duration(statistics.median(torchs))}"
-        record(name, abs(statistics.median(comparison) - 1) * 100, absolute)
+    benchmark.pedantic(turn, rounds=ROUNDS)
+    record("accuracy", abs(once.ratio - 1) * 100, str(once))
+    record("accuracy benchmark", abs(repeated.ratio - 1) * 100, str(repeated))

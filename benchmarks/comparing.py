@@ -18,8 +18,8 @@ _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 class Comparison:
     """Seconds for one call in each round, of ours and of theirs; round by round the two ran one after the other."""
 
-    ours: Sequence[float]
-    theirs: Sequence[float]
+    ours: list[float]
+    theirs: list[float]
 
     @property
     def ratio(self) -> float:

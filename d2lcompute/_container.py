@@ -52,7 +52,12 @@ def write_tensors(path: Path, model: nn.Module, *, durable: bool) -> None:
                 f"{path}: expected values in memory, found {name!r} conjugated or negated by a mark on it; call "
                 "its resolve_conj() or resolve_neg() first, or choose a name that ends in .pt"
             )
-    _replace(path, lambda temporary: save_model(model, str(temporary)), durable=durable)
+
+    def write(temporary: Path) -> None:
+        temporary.unlink()  # safetensors moves a file of its own there; over another, ext4 would write it out at once
+        save_model(model, str(temporary))
+
+    _replace(path, write, durable=durable)
 
 
 def read_archive(path: Path, *, map_location: Any, verify: bool) -> Any:
