@@ -77,6 +77,7 @@ def test_alterations_add_an_output_where_there_is_none():
     assert (only.part, only.kind, len(only.result.outputs)) == ("output", "added", 1)
 
 
+@pytest.mark.slow
 def test_main_reports_an_output_that_is_not_compared(tmp_path, capsys, monkeypatch):
     """A cell whose output nbval ignores is named, with what was altered; the status is 1; the notebook stays."""
     ignored = executed("1 + 2", result("3"), name="sum-ignored", tags=["nbval-ignore-output"])
@@ -168,6 +169,7 @@ CAUGHT = {
 }
 
 
+@pytest.mark.slow
 def test_nbval_passes_over_what_the_rules_name(tmp_path):
     """What nbval does not compare is known, each by a cell that differs and passes; beside them, some that fail."""
     names = [*PASSED_OVER, *CAUGHT]

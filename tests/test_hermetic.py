@@ -30,6 +30,7 @@ def small_tree(folder, *sources):
     return folder
 
 
+@pytest.mark.slow
 def test_run_reports_failures_and_what_is_left_behind(monkeypatch, tmp_path):
     """A cell that fails, files in the folder, in the temporary folder and at home: all are named."""
     leaving = (

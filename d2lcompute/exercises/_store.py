@@ -17,7 +17,7 @@ VARIABLE = "D2LCOMPUTE_DATA"
 """The environment variable that names another folder; tests and validation set it."""
 
 _MOST_CHARACTERS = 1_000_000  # a record of progress has a few thousand
-_WAIT_SECONDS = 2.0
+_WAIT_SECONDS = 5.0
 
 _in_memory: set[str] = set()
 
@@ -75,8 +75,8 @@ def _read() -> set[str]:
 def _alone() -> Iterator[None]:
     """Let one process at a time read the file and write it anew, so that none takes back what another has added.
 
-    A folder is the lock: making one succeeds for a single process, on every system. One that stays for two seconds was
-    left by a process that died.
+    A folder is the lock: making one succeeds for a single process, on every system. One that stays for five seconds
+    was left by a process that died.
     """
     until = time.monotonic() + _WAIT_SECONDS
     lock = None
