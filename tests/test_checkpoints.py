@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from d2lcompute import _restoring
+from d2lcompute import _container, _restoring
 from d2lcompute.checkpoints import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from d2lcompute.pretend import pretend_gpus
 from tests.checkpoint_nets import bits, everything, linear, message_of, save_trained, sgd, small, train
@@ -1021,6 +1021,50 @@ def test_load_checkpoint_names_a_missing_file(name, tmp_path):
     message = message_of(load_checkpoint, tmp_path / name, nn.Linear(1, 1))
 
     assert message == f"{tmp_path / name}: there is no such file in the folder; check its name"
+
+
+def test_load_checkpoint_says_what_the_file_should_have_been(tmp_path):
+    """A file of something else is told by what was expected, with what to do."""
+    path = tmp_path / "net.safetensors"
+    path.write_text("a letter, and rather a long one")
+
+    message = message_of(load_checkpoint, path, nn.Linear(1, 1))
+
+    assert message.startswith(f"{path}: expected a safetensors file, found one that is damaged or something else (")
+    assert message.endswith("); check the path, or load an older one")
+
+
+def test_save_checkpoint_reports_a_folder_that_takes_no_files(tmp_path, monkeypatch):
+    """Where not even the temporary file can be made there is none to remove, and the error is that of the folder."""
+
+    def refuse(path, **options):
+        raise PermissionError("read-only file system")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+
+    message = message_of(save_checkpoint, tmp_path / "net.pt", nn.Linear(1, 1))
+
+    assert "could not be written (" in message
+    assert "read-only file system" in message
+    assert os.listdir(tmp_path) == []
+
+
+def test_save_checkpoint_saves_where_a_folder_cannot_be_flushed(tmp_path, monkeypatch):
+    """Some systems flush files, not folders: the file is whole all the same."""
+    flush, refused = _container._flush, []
+
+    def refuse_folders(path, flags):
+        if path.is_dir():
+            refused.append(path)
+            raise OSError("not supported")
+        flush(path, flags)
+
+    monkeypatch.setattr(_container, "_flush", refuse_folders)
+
+    save_checkpoint(tmp_path / "net.pt", nn.Linear(1, 1), step=3)
+
+    assert refused == [tmp_path]
+    assert load_checkpoint(tmp_path / "net.pt", nn.Linear(1, 1)).step == 3
 
 
 def test_save_checkpoint_refuses_a_protected_file(saved, monkeypatch):
