@@ -51,7 +51,7 @@ SETTINGS = {
     "oldest": Setting(
         ("torch==2.7.0", "numpy==2.0.2", "safetensors==0.4.5", "platformdirs==4.0.0"),
         left_out="12_quantization",
-        why="without notebook 12, whose torchao needs torch 2.10",
+        why="without notebook 12, whose torchao does not import there",
     ),
     "newest": Setting(("torch==2.14.1", "torchvision==0.29.1")),
 }
