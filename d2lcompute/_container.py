@@ -35,7 +35,8 @@ def write_archive(path: Path, content: dict[str, Any], *, durable: bool) -> None
         raise CheckpointError(f"{path}: {key}: is nested too deeply, or holds itself; make it flat") from error
 
     def write(temporary: Path) -> None:
-        with open(temporary, "wb") as file:  # a path would put the temporary name into the archive
+        # A path would put the temporary name into the archive; "wb" would have ext4 write the file out at once.
+        with open(temporary, "r+b") as file:
             torch.save(content, file)
 
     with contextlib.ExitStack() as after:
