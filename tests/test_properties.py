@@ -16,7 +16,7 @@ from torch import nn
 from d2lcompute import CenteredLayer, MyLinear, MySequential, Timer, init_normal, init_xavier, my_init, timing
 from d2lcompute.parameters import count_parameters, parameter_table, tied_groups
 
-checked = hypothesis.settings(max_examples=60, deadline=None)
+checked = hypothesis.settings(max_examples=40, deadline=None)
 one_is_enough = hypothesis.settings(  # a counter-example, not the smallest one
     max_examples=2000, deadline=None, database=None, phases=[hypothesis.Phase.generate], derandomize=True
 )
