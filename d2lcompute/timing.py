@@ -1,6 +1,9 @@
 """Timing: a stopwatch that waits for the device, and a benchmark that repeats."""
 
+import io
+import logging
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -161,15 +164,26 @@ def benchmark(
         )
     if not min_run_seconds > 0:
         raise ValueError(f"min_run_seconds must be more than 0; got {min_run_seconds!r}")
-    from torch.utils.benchmark import Timer as RepeatingTimer  # costs a tenth of a second at import
-
     where = try_gpu() if device is None else torch.device(device)
 
     def waiting_clock() -> float:
         synchronize(where)
         return _clock()
 
-    timer = RepeatingTimer("fn(*args)", globals={"fn": fn, "args": args}, timer=waiting_clock)
+    timer = _torch_timer()("fn(*args)", globals={"fn": fn, "args": args}, timer=waiting_clock)
     # A modelled time has no noise, and its seconds may be minutes of real arithmetic: once is enough.
     measured = timer.timeit(1) if _pretended() else timer.blocked_autorange(min_run_time=min_run_seconds)
     return Measurement(measured.median, measured.iqr, len(measured.times), measured.number_per_run, where)
+
+
+def _torch_timer() -> Callable[..., Any]:
+    """Import torch's timer (a tenth of a second), without its word on stderr where a CUDA toolkit meets no GPU."""
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with redirect_stderr(io.StringIO()):  # torch 2.7 prints what later ones log
+            from torch.utils.benchmark import Timer as RepeatingTimer
+    finally:
+        logger.setLevel(level)
+    return RepeatingTimer

@@ -1,5 +1,8 @@
 """Timer and benchmark, with a clock that the test sets."""
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -235,3 +238,26 @@ def test_measurement_prints_unit_and_spread():
     measured = Measurement(1.5e-6, 2e-8, repeats=7, calls=100, device=torch.device("cpu"))
 
     assert str(measured) == "1.5e-06 s ± 2e-08 s per call (median ± IQR of 7 × 100 calls on cpu)"
+
+
+def test_benchmark_says_nothing_of_a_toolkit_without_a_gpu():
+    """Where torch's import would tell on stderr that a CUDA toolkit meets no GPU, a benchmark stays silent."""
+    told = run_beside_a_toolkit("import torch.utils.benchmark")
+    silent = run_beside_a_toolkit("from d2lcompute import benchmark; benchmark(int, min_run_seconds=0.01)")
+
+    assert "No CUDA runtime is found" in told
+    assert silent == ""
+
+
+def run_beside_a_toolkit(statement):
+    """Run a statement where torch believes that it was built for CUDA and finds a toolkit; return what is on stderr."""
+    code = f"""
+import torch
+torch.cuda._is_compiled, torch.cuda.is_available, torch.version.cuda = lambda: True, lambda: False, "13"
+{statement}
+"""
+    environment = {**os.environ, "CUDA_HOME": os.path.dirname(sys.executable), "D2LCOMPUTE_DEVICE": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    return done.stderr
