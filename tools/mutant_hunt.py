@@ -9,7 +9,6 @@ import random
 import resource
 import signal
 import sys
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -120,11 +119,9 @@ class Hunt:
             for _ in range(2):  # the first time may include imports
                 self.seconds[item] = 0.0
                 started = time.perf_counter()
-                threading.settrace(trace)
                 sys.settrace(trace)
                 self._run(item, None)
                 sys.settrace(None)
-                threading.settrace(None)
                 self.seconds[item] += time.perf_counter() - started
                 if self.seconds[item] < 0.5:
                     break
