@@ -332,6 +332,7 @@ VALUES = [None, True, 2**63, -1.5, float("inf"), 1j, "模型", b"bytes", {1, 2},
 VALUES += [torch.int8, torch.Size([2]), torch.device("cpu"), OrderedDict(a=1), torch.ones(2).to_sparse()]
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants:UserWarning")  # torch 2.14 tells what it costs
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 def test_save_checkpoint_keeps_extra_values(value, tmp_path):
     """Whatever torch.load accepts without running code comes back as it was."""
