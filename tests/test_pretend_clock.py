@@ -62,6 +62,7 @@ def test_what_takes_no_time_leaves_no_bar():
     with pretend_gpus(1, host=host) as machine:
         X = torch.ones(100, 100, device=GPU0)
         X + X
+        torch.ones(0, device=GPU0) + 1
         synchronize(GPU0)
         synchronize(GPU0)
 
