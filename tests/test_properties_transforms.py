@@ -16,7 +16,7 @@ from torch.nn.utils import parametrizations, parametrize
 
 from d2lcompute import MLP, CenteredLayer, FixedHiddenMLP, MyLinear, MySequential, NestMLP
 
-THOROUGH = bool(os.environ.get("D2LCOMPUTE_THOROUGH"))  # half a minute and a C++ compiler: torch.compile in full
+THOROUGH = bool(os.environ.get("D2LCOMPUTE_THOROUGH"))  # minutes and a C++ compiler: torch.compile in full
 
 
 @dataclass(frozen=True)
@@ -396,7 +396,7 @@ def test_modules_are_traced_whole(case):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not THOROUGH, reason="takes half a minute and a C++ compiler: set D2LCOMPUTE_THOROUGH")
+@pytest.mark.skipif(not THOROUGH, reason="takes minutes and a C++ compiler: set D2LCOMPUTE_THOROUGH")
 @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 @EVERY
 @pytest.mark.usefixtures("no_traces")
