@@ -76,7 +76,7 @@ def summary(rows: Sequence[Row], lines: Mapping[str, Line] = LINES) -> str:
 
 def page(rows: Sequence[Row], machine: str, lines: Mapping[str, Line] = LINES) -> str:
     """Return the whole page."""
-    return "\n".join([*_INTRODUCTION, machine, "", f"**{summary(rows, lines)}**", *table(rows, lines)]) + "\n"
+    return "\n".join([*_INTRODUCTION, "", machine, "", f"**{summary(rows, lines)}**", *table(rows, lines)]) + "\n"
 
 
 def machine() -> str:

@@ -211,7 +211,7 @@ def test_page_counts_met_and_missed():
     text = page(rows, "Measured somewhere.", EXAMPLES)
 
     assert summary(rows, EXAMPLES) == "0 of 1 lines are met, 1 missed, 0 not measured."
-    assert f"\nMeasured somewhere.\n\n**{summary(rows, EXAMPLES)}**\n" in text
+    assert f"\n\nMeasured somewhere.\n\n**{summary(rows, EXAMPLES)}**\n" in text
     assert text.startswith("# Benchmarks\n")
 
 
