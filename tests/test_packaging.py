@@ -364,8 +364,8 @@ def pip_arguments(text):
 
 
 def pytest_arguments(text):
-    """Return the words after ``-m pytest``, with the number of workers as ``make`` sets it by default."""
-    (line,) = [line for line in text.splitlines() if "-m pytest" in line]
+    """Return the words after the ``-m pytest`` of the whole suite, with the number of workers as ``make`` sets it."""
+    (line,) = [line for line in text.splitlines() if "-m pytest" in line and "tests/" not in line]
     return line.split("-m pytest", 1)[1].replace("$(JOBS)", "2").split()
 
 
