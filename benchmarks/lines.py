@@ -52,8 +52,8 @@ _REPLACING = (
 )
 _PAGE_CACHE = (
     "the time is the system's, which finds memory for the file's pages: a `torch.save` of a gigabyte took 5.9 s where "
-    "it needed new pages and 1.6 to 1.9 s where it got back those of the file that it had just emptied; the program's own "
-    "code takes 0.24 s in both contestants"
+    "it needed new pages and 1.6 to 1.9 s where it got back those of the file that it had just emptied; the program's "
+    "own code takes 0.24 s in both contestants"
 )
 _BOTH_FILES = (
     "the old file stays until the new one is whole, so that a crash leaves one of them, and both need memory: "
