@@ -23,8 +23,8 @@ tables at the top of a module and in the bodies of classes are not changed, as i
 the requirements, the solution and what these use are changed. Slow tests are left out (those over three seconds, or
 over what `--slowest` said), and no test that starts a new Python process can notice a change: both make survivors,
 never kills. Where a seed stands in the table, so many of the module's mutants were drawn with it (`--share`, `--seed`).
-A module without a row has not been judged yet; `--list` names them all. A row may be older than the code: `--again` judges
-anew what had survived, and all of a module whose number of mutants has changed.
+A module without a row has not been judged yet; `--list` names them all. A row may be older than the code: `--again`
+judges anew what had survived, and all of a module whose number of mutants has changed.
 """
 COLUMNS = ("module", "mutants", "of", "seed", "killed", "timeouts", "survived", "explained", "noticed", "seconds")
 _ROW = r"^\| `(\S+)` \| (\d+) \| (\d+) \| (\w+) \| (\d+) \| (\d+) \|.* (\d+) \|$"
