@@ -204,12 +204,17 @@ def _check_path(path: Path) -> os.stat_result | None:
 
 def _check_archive(path: Path, file: BinaryIO, *, verify: bool) -> None:
     """Refuse what is no whole archive, and a record that differs from its checksum, which torch does not look at."""
-    start = file.read(4)
-    if not zipfile.is_zipfile(file):
+    try:
+        archive = zipfile.ZipFile(file)
+    except zipfile.BadZipFile:
+        if zipfile.is_zipfile(file):
+            raise
+        file.seek(0)
+        start = file.read(4)
         found = f"is no checkpoint: expected a zip archive, found {start!r}" if start else "is empty"
         found = "is cut short: its end is missing" if start == b"PK\3\4" else found
-        raise CheckpointError(f"{path}: {found}; check the path, or load an older one")
-    with zipfile.ZipFile(file) as archive:
+        raise CheckpointError(f"{path}: {found}; check the path, or load an older one") from None
+    with archive:
         records = archive.infolist()
         # torch would take compressed bytes for numbers, and choose among two records of one name in a way of its own
         whole = all(record.compress_type == 0 for record in records) and len({*archive.namelist()}) == len(records)
