@@ -15,6 +15,7 @@ __all__ = ["Block", "outline"]
 
 _MAX_BLOCKS = 32  # more boxes than these are no longer read, so repeated and deep ones are folded
 _MAX_CHILDREN, _MAX_DEPTH = 12, 12
+_MAX_LETTERS = 200  # of a name: no figure is wide enough for more
 
 
 @dataclass(eq=False)
@@ -146,7 +147,7 @@ class _Outliner:
         if parameters and self.counted.issuperset(parameters):
             count = f"({count})"
         stateful = bool(parameters) or any(True for module in modules for _ in module.buffers())
-        block = Block(paths[0], " ".join(name.split()), kind, count, stateful, lazy)
+        block = Block(paths[0], _line(name), _line(kind), count, stateful, lazy)
         self.boxes.update(dict.fromkeys(paths, block))
         return block
 
@@ -169,7 +170,14 @@ def _tensors(module: nn.Module) -> list[str]:
     """List a block's own parameters and buffers with their shapes."""
     parameters = module.named_parameters(recurse=False, remove_duplicate=False)
     buffers = module.named_buffers(recurse=False, remove_duplicate=False)
-    return [f"{name} {_shape(p)}" for name, p in parameters] + [f"{name} {_shape(b)} buffer" for name, b in buffers]
+    shapes = [f"{_line(name)} {_shape(p)}" for name, p in parameters]
+    return shapes + [f"{_line(name)} {_shape(b)} buffer" for name, b in buffers]
+
+
+def _line(name: str) -> str:
+    """Return a name on one line, cut to what can be drawn, with letters that cannot be seen written out."""
+    line = " ".join(name[:_MAX_LETTERS].split())
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 def _shape(tensor: torch.Tensor) -> str:

@@ -50,7 +50,7 @@ class ParameterTable(tuple[ParameterRow, ...]):
         firsts = {row.name: row for row in self if all(place[row.name] < place[other] for other in row.tied_with)}
         numbers = ["?" if row.elements is None else f"{row.elements:,}" for row in self]
         columns = {
-            "name": [row.name for row in self],
+            "name": [_line(row.name) for row in self],
             "shape": ["uninitialised" if row.shape is None else str(row.shape) for row in self],
             "elements": [n if row.name in firsts else f"({n})" for n, row in zip(numbers, self, strict=True)],
             "dtype": [str(row.dtype).removeprefix("torch.") for row in self],
@@ -174,8 +174,14 @@ def _names_by_parameter(net: nn.Module) -> dict[nn.Parameter, list[str]]:
     return names
 
 
+def _line(name: str) -> str:
+    """Return a name with letters that nobody sees, such as line breaks and commands to a terminal, written out."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
+
+
 def _listed(names: Sequence[str]) -> str:
     """Return names with commas, a long list of them cut short."""
+    names = [_line(name) for name in names]
     return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:2])} and {len(names) - 2} more"
 
 

@@ -402,6 +402,15 @@ def test_draw_blocks_does_not_mark_shared_blocks_without_parameters():
     assert words(ax, "2") == ["0", "2", "ReLU"]
 
 
+def test_draw_blocks_refers_to_a_shared_block_of_buffers():
+    """A block that holds buffers and no parameters is described once, though nothing in it can be tied."""
+    shared = nn.BatchNorm1d(3, affine=False)
+
+    ax = draw_blocks(nn.Sequential(shared, nn.ReLU(), shared))
+
+    assert words(ax, "2") == ["0", "2", "BatchNorm1d", "the same block as 0"]
+
+
 def test_draw_blocks_has_letters_for_many_ties():
     """After Z comes AA, so that each of 28 sets of tied blocks has a mark of its own."""
     net = nn.ModuleList([nn.Module() for _ in range(8)])

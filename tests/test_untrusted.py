@@ -309,6 +309,58 @@ def test_drawing_and_table_take_names_as_they_are(name):
     assert f"\n{name}.weight " in repr(parameter_table(net))
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("one\ntwo", "one two"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\u202eevil", "\\u202eevil"),
+        ("\ud800", "\\ud800"),
+        ("\x00", "\\x00"),
+    ],
+)
+def test_drawing_writes_out_what_nobody_sees(name, text):
+    """Commands to a terminal, marks of direction and half characters in a name are drawn by their numbers."""
+    net = nn.Module()
+    net.add_module(name, nn.Linear(2, 2))
+    net.register_parameter(name + "!", nn.Parameter(torch.ones(2)))
+
+    ax = draw_blocks(net, ax=Figure(figsize=(8, 4)).subplots())
+    ax.figure.savefig(io.BytesIO())
+
+    texts = {drawn.get_text() for drawn in ax.texts}
+    assert {text, f"{text}! (2,)"} <= texts
+
+
+@pytest.mark.parametrize("name", ["one\ntwo", "\x1b[31mred", "\u202eevil", "\ud800", "\x00", "a\u2028b"])
+def test_table_writes_out_what_nobody_sees(name):
+    """The table has one line for each name, and it prints anywhere: line breaks and commands are numbers in it."""
+    net = nn.Module()
+    net.add_module(name, nn.Linear(2, 2, bias=False))
+    net.add_module("twin", net.get_submodule(name))
+
+    table = parameter_table(net)
+
+    text = repr(table)
+    assert text.splitlines()[1].split()[0] == f"{name}.weight".encode("unicode_escape").decode()
+    assert text.splitlines()[2].split()[-1] == f"{name}.weight".encode("unicode_escape").decode()
+    assert is_plain(text)
+    assert len(text.splitlines()) == 4
+    assert table[0].name == f"{name}.weight"
+
+
+def test_drawing_cuts_an_endless_name():
+    """A name of a million letters is cut, at once."""
+    net = nn.Module()
+    net.add_module("x" * 1_000_000, nn.Linear(2, 2))
+    started = time.monotonic()
+
+    ax = draw_blocks(net, ax=Figure(figsize=(8, 4)).subplots())
+
+    assert any(re.fullmatch("x+…", drawn.get_text()) for drawn in ax.texts)
+    assert time.monotonic() - started < 10
+
+
 # --- Progress in odd environments ------------------------------------------------------------------------------------
 
 
