@@ -212,7 +212,7 @@ class Sandbox:
         report = self.own / "report.xml"
         report.unlink(missing_ok=True)
         command = [*start, sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "--nbval"]
-        command += ["-p", "no:benchmark"]  # it would make a folder
+        command += ["-p", "no:benchmark", f"--basetemp={self.own / 'pytest'}"]  # folders of pytest's own
         parallel = ["-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"] if jobs > 1 else []
         options = ["-c", str(self.source / "pyproject.toml"), f"--rootdir={self.source}", f"--junitxml={report}"]
         files = [str(path) for path in self.paths]
