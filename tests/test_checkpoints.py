@@ -290,6 +290,22 @@ def test_load_checkpoint_copies_extra_values_and_momentum(saved):
     assert torch.equal(loaded.extra["best"], torch.arange(3))
 
 
+def test_load_checkpoint_copies_lists_of_tensors(tmp_path):
+    """What an optimizer keeps in lists, as LBFGS its last steps, is no view of the file either."""
+    nets = [nn.Linear(3, 2) for _ in range(2)]
+    one, other = (torch.optim.LBFGS(net.parameters(), max_iter=3) for net in nets)
+    train(nets[0], one, 2)
+    path = tmp_path / "net.pt"
+    save_checkpoint(path, nets[0], one, durable=False)
+
+    load_checkpoint(path, nets[1], other)
+    with open(path, "r+b") as file:
+        file.write(bytes(path.stat().st_size))
+
+    assert len(other.state[nets[1].weight]["old_dirs"]) > 1
+    assert everything(nets[1], other) == everything(nets[0], one)
+
+
 @torch.no_grad()
 def double(tensor):
     """Double a tensor in place."""
@@ -313,7 +329,7 @@ class OwnModel(nn.Linear):
         return result
 
 
-@pytest.mark.parametrize("way", ["pre hook", "post hook", "module", "model"])
+@pytest.mark.parametrize("way", ["pre hook", "post hook", "module", "model", "attribute"])
 def test_load_checkpoint_respects_a_models_own_way_of_loading(way, tmp_path):
     """Hooks and overridden methods run, and see the loaded weights."""
     net, other = nn.Linear(2, 2), {"module": OwnModule, "model": OwnModel}.get(way, nn.Linear)(2, 2)
@@ -321,6 +337,9 @@ def test_load_checkpoint_respects_a_models_own_way_of_loading(way, tmp_path):
         other.register_load_state_dict_pre_hook(lambda module, state, *_: double(state["weight"]))
     if way == "post hook":
         other.register_load_state_dict_post_hook(lambda module, _: double(module.weight))
+    if way == "attribute":
+        usual = other.load_state_dict
+        other.load_state_dict = lambda state: (usual(state), double(other.weight))
 
     save_checkpoint(tmp_path / "net.pt", net, durable=False)
     load_checkpoint(tmp_path / "net.pt", other)
@@ -388,7 +407,8 @@ def test_save_checkpoint_is_read_by_torch_alone(saved):
 
 
 @pytest.mark.parametrize(
-    "name", ["模型 ünï.pt", "no suffix", "n" * (90 if os.name == "nt" else 250) + ".pt", ".hidden"]
+    "name",
+    ["模型 ünï.pt", "no suffix", "n" * (90 if os.name == "nt" else 250) + ".pt", "🜚" * 50 + ".pt", ".hidden"],
 )
 def test_save_checkpoint_takes_any_name(name, tmp_path):
     """Spaces, other scripts, long names and missing suffixes make names like any other."""
@@ -448,13 +468,16 @@ def test_load_checkpoint_keeps_a_way_back_on_a_device(saved, monkeypatch):
     calls, copy = [], torch._foreach_copy_
     monkeypatch.setattr(torch, "_foreach_copy_", lambda *lists: (calls.append(len(lists[0])), copy(*lists)))
 
-    with pretend_gpus(1):
-        load_checkpoint(saved[0], small()[0].to("cuda"))
+    with pretend_gpus(1) as machine:
+        net = small()[0].to("cuda")
+        before = machine.host_reads
+        load_checkpoint(saved[0], net)
+        kept_by_the_host = machine.host_reads - before
     on_device, calls[:] = list(calls), []
     load_checkpoint(saved[0], small()[0])
 
     assert on_device == []
-    assert calls == [len(small()[0].state_dict())]
+    assert calls == [len(small()[0].state_dict())] == [kept_by_the_host]
 
 
 def test_load_checkpoint_hands_map_location_on(saved):
@@ -596,8 +619,20 @@ def rewrite(path, change):
             lambda state: state.update({99: {"momentum_buffer": torch.ones(2)}}),
             "found and not expected: 'momentum_buff",
         ),
+        (
+            lambda state: state.update({len(state): {"momentum_buffer": torch.ones(2)}}),
+            "found and not expected: 'momentum_buffer of parameter 6'",
+        ),
+        (
+            lambda state: state.update({0: {"count": 1, "momentum_buffer": torch.ones(2)}}),
+            "'momentum_buffer of parameter 0': expected shap",
+        ),
+        (
+            lambda state: state.update({"its own": state.pop(0), 0: {"momentum_buffer": torch.ones(2)}}),
+            "'momentum_buffer of parameter 0': expected shap",
+        ),
     ],
-    ids=["shape", "surplus"],
+    ids=["shape", "surplus", "one more", "after a number", "after the optimizer's own"],
 )
 def test_load_checkpoint_refuses_momentum_that_does_not_fit(change, words, stepped, saved):
     """The optimizer's tensors are compared with its own, or with the parameters if it has none yet."""
@@ -625,6 +660,21 @@ def test_load_checkpoint_refuses_momentum_of_another_dtype(saved):
 
 
 DOUBLE = torch.ones(4, 3, dtype=torch.float64)
+
+
+def test_load_checkpoint_gives_a_new_optimizer_momentum_of_any_dtype(tmp_path):
+    """An optimizer that has none to compare it with takes momentum in float64."""
+    net = nn.Linear(3, 2, dtype=torch.float64)
+    optimizer = sgd(net.parameters())
+    net(torch.ones(1, 3, dtype=torch.float64)).sum().backward()
+    optimizer.step()
+    save_checkpoint(tmp_path / "net.pt", net, optimizer, durable=False)
+    other = nn.Linear(3, 2, dtype=torch.float64)
+    other_optimizer = sgd(other.parameters())
+
+    load_checkpoint(tmp_path / "net.pt", other, other_optimizer)
+
+    assert everything(other, other_optimizer) == everything(net, optimizer)
 
 
 def test_load_checkpoint_refuses_options_that_are_missing(saved):
@@ -1045,9 +1095,24 @@ def test_save_checkpoint_reports_a_folder_that_takes_no_files(tmp_path, monkeypa
 
     message = message_of(save_checkpoint, tmp_path / "net.pt", nn.Linear(1, 1))
 
-    assert "could not be written (" in message
-    assert "read-only file system" in message
+    assert message == (
+        f"{tmp_path / 'net.pt'}: could not be written (PermissionError: read-only file system); what was there before "
+        "is unchanged. Check the space left, or choose another path; a name that ends in .pt takes every kind of tensor"
+    )
     assert os.listdir(tmp_path) == []
+
+
+def test_save_checkpoint_cuts_a_long_reason_short(tmp_path, monkeypatch):
+    """Of a system's long words the first 120 letters are told, and dots say that there were more."""
+
+    def refuse(path, **options):
+        raise PermissionError("no " * 100)
+
+    monkeypatch.setattr(Path, "touch", refuse)
+
+    message = message_of(save_checkpoint, tmp_path / "net.pt", nn.Linear(1, 1))
+
+    assert re.search(r"\(PermissionError: no( no)* \.\.\.\); what was there", message)
 
 
 def test_save_checkpoint_saves_where_a_folder_cannot_be_flushed(tmp_path, monkeypatch):

@@ -718,6 +718,10 @@ def archive(path):
         (legacy, "is no checkpoint: expected a zip archive, found b'\\x80\\x02"),
         (archive, "expected a file of save_checkpoint, found one that is damaged or something else (RuntimeError: "),
         (
+            lambda path: zipfile.ZipFile(path, "w").close(),
+            "found one that is damaged or something else (RuntimeError: ",
+        ),
+        (
             lambda path: torch.save(nn.Linear(1, 1).state_dict(), path),
             "expected a file of save_checkpoint, found a bare state_dict of 2 tensors (model.load_state_dict takes it)",
         ),
@@ -733,7 +737,7 @@ def archive(path):
             "expected tensors and plain values, found torch.nn.modules.linear.Linear, and loading that can run any",
         ),
     ],
-    ids=["text", "empty", "legacy", "zip", "state_dict", "dict", "list", "tensor", "empty dict", "module"],
+    ids=["text", "empty", "legacy", "zip", "empty zip", "state_dict", "dict", "list", "tensor", "empty dict", "module"],
 )
 def test_load_checkpoint_says_what_a_file_is_instead(write, words, tmp_path):
     """A file that is no checkpoint is described, each kind in its own words."""

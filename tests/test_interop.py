@@ -262,6 +262,29 @@ def test_load_d2l_gives_later_imports_the_same_module(folder):
     assert sys.meta_path == finders
 
 
+def test_load_d2l_loads_what_was_kept_from_being_imported(folder):
+    """None in the place of the module, which makes a plain import fail, does not keep the book away."""
+    write_book(folder)
+    sys.modules["d2l.torch"] = None
+
+    d2l = load_d2l()
+
+    assert d2l is sys.modules["d2l.torch"]
+    assert hasattr(d2l, "transpose")
+
+
+def test_load_d2l_does_not_miss_its_finder(folder, monkeypatch):
+    """A library that rearranges the finders while it is imported is no reason to fail."""
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    finders = list(sys.meta_path)
+    write_book(folder, "import sys\ndel sys.meta_path[0]")
+
+    d2l = load_d2l()
+
+    assert hasattr(d2l, "transpose")
+    assert sys.meta_path == finders
+
+
 def test_load_d2l_keeps_lines_and_source(folder):
     """Tracebacks and inspect.getsource show d2l's own lines, and no changed bytecode is kept for others to find."""
     write_book(folder)
@@ -383,6 +406,7 @@ def test_load_d2l_names_what_hides_the_books_package(folder, files, hiding):
         f"`import d2l` finds {folder / hiding}, which is not the book's package: rename that file or its folder, or "
         "start Python in another folder, then restart it"
     )
+    assert caught.value.name == "d2l"
     assert everything() == before
 
 
@@ -457,6 +481,7 @@ def test_load_d2l_leaves_no_trace_of_a_failure(folder, error, parent_first):
         file = folder / "d2l" / "torch.py"
         assert str(caught.value) == f"d2l does not load here: {file} raised ZeroDivisionError: why"
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
+        assert caught.value.name == "d2l"
 
 
 def test_load_d2l_leaves_no_trace_of_ctrl_c_after_the_import(folder, monkeypatch):

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 import d2lcompute
 from d2lcompute import num_gpus, pretend_gpus, synchronize, try_all_gpus, try_gpu
+from d2lcompute.pretend.operations import Call
+from d2lcompute.pretend.placement import Places
 
 CPU, GPU0, GPU1 = torch.device("cpu"), torch.device("cuda:0"), torch.device("cuda:1")
 MIXED = "Expected all tensors to be on the same device, but found at least two devices, {} and {}!"
@@ -168,6 +170,17 @@ def test_a_scalar_of_the_cpu_goes_along_for_nothing_and_gets_its_gradient_by_one
 
     assert (out.device, scale.grad.device, scale.grad.item()) == (GPU1, CPU, 3)
     assert (forward - before, machine.transfers.copies - before) == (0, 1)
+
+
+def test_a_scalar_of_the_cpu_goes_along_for_nothing_without_gradients_too(machine):
+    """A parameter without dimensions that scales a tensor inside no_grad is part of the order: nothing is copied."""
+    scale, X = nn.Parameter(torch.tensor(2.0)), torch.arange(3.0, device=GPU1)
+    before = machine.transfers.copies
+
+    with torch.no_grad():
+        out = X * scale
+
+    assert (out.device, out.tolist(), machine.transfers.copies) == (GPU1, [0, 2, 4], before)
 
 
 def test_tensors_on_either_side_say_where_they_are(machine):
@@ -417,6 +430,7 @@ def test_operations_with_several_results_leave_all_on_their_device(machine):
         (lambda a, b, c: F.embedding(torch.tensor([0]), a), "cuda:0", "cpu"),
         (lambda a, b, c: torch.equal(a, b), "cuda:0", "cuda:1"),
         (lambda a, b, c: a.gather(0, torch.zeros(1, 2, dtype=torch.long)), "cuda:0", "cpu"),
+        (lambda a, b, c: a.index_put_((torch.tensor([0]),), c[:1]), "cuda:0", "cpu"),
     ],
 )
 def test_mixing_devices_raises_pytorchs_own_words(machine, mix, first, second):
@@ -567,6 +581,29 @@ def test_hooks_see_gradients_on_their_devices(machine):
     assert seen == [(GPU1, GPU1, GPU1)]
 
 
+def test_a_gradient_that_torch_makes_itself_goes_where_it_is_used_first(machine):
+    """Zeros for a result that nobody used are on no device until they meet a tensor: alone, or in a list."""
+    seen = []
+
+    class Pair(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, used, unused):
+            out = torch._foreach_add([unused], [used])[0] if Pair.in_a_list else unused + used
+            seen.append((unused.device, out.device))
+            return 2 * out
+
+    for Pair.in_a_list in (False, True):
+        x = torch.ones(3, device=GPU1, requires_grad=True)
+        Pair.apply(x)[0].sum().backward()
+        seen.append(x.grad.tolist())
+
+    assert seen == [(GPU1, GPU1), [2, 2, 2]] * 2
+
+
 def test_assigning_a_gradient_from_elsewhere_is_refused(machine):
     """``.grad`` has to be on its tensor's device."""
     x = torch.ones(2, device=GPU0)
@@ -631,6 +668,7 @@ def test_modules_compute_on_a_device_what_they_compute_on_the_cpu(make, shape):
     [
         (torch.optim.SGD, {"momentum": 0.9, "weight_decay": 0.01}),
         (torch.optim.SGD, {"nesterov": True, "momentum": 0.9}),
+        (torch.optim.SGD, {"fused": True}),
         (torch.optim.Adam, {}),
         (torch.optim.Adam, {"foreach": False}),
         (torch.optim.Adam, {"fused": True}),
@@ -762,6 +800,18 @@ def test_nothing_is_left_after_an_exception():
     assert torch.cuda.is_available is before
     assert stack() == ([], 0)
     assert (num_gpus(), torch.ones(1).device) == (0, CPU)
+
+
+def test_a_call_within_a_call_gives_way_to_it_again():
+    """What is made without tensors belongs to the innermost call, and after its end to the one around it."""
+    places, zeros = Places(), Call(torch.ops.aten.zeros.default, ([2],), {})
+
+    with places.calling(Call(torch.add, (), {}, GPU1)):
+        with places.calling(Call(torch.mul, (), {}, GPU0)):
+            inside = places.device_for(zeros)
+        after = places.device_for(zeros)
+
+    assert (inside, after, places.device_for(zeros)) == (GPU0, GPU1, None)
 
 
 def test_an_error_inside_an_operation_leaves_the_machine_whole(machine):

@@ -1,6 +1,7 @@
 """What reaches further than tensors: files, loaders, parallel nets, transforms; and what is refused by name."""
 
 import io
+import threading
 
 import pytest
 import safetensors.torch
@@ -73,6 +74,17 @@ def test_a_checkpoint_from_a_device_that_this_machine_lacks_is_refused():
 
     with pretend_gpus(1), pytest.raises(RuntimeError, match=r"CUDA device 1 but torch.cuda.device_count\(\) is 1"):
         torch.load(file)
+
+
+def test_another_thread_saves_as_if_there_were_no_block(machine):
+    """While a block is open in one thread, torch.save in another writes what it always writes."""
+    files = []
+
+    thread = threading.Thread(target=lambda: files.append(saved(torch.ones(2))))
+    thread.start()
+    thread.join()
+
+    assert [torch.load(file).device for file in files] == [CPU]
 
 
 def test_saving_and_loading_are_counted(machine):
@@ -245,6 +257,14 @@ def test_gather_and_sum_take_an_axis_and_the_current_device(machine):
 
     assert (joined.shape, joined.device) == ((2, 2), GPU1)
     assert (total.tolist(), total.device) == ([[2], [2]], GPU1)
+
+
+def test_sums_of_lists_of_unequal_length_are_refused(machine):
+    """Where one device brings fewer tensors than another, nothing is left out quietly."""
+    one, other = (torch.ones(2, device=device) for device in (GPU0, GPU1))
+
+    with pytest.raises(ValueError, match="argument 2 is shorter than argument 1"):
+        nn.parallel.comm.reduce_add_coalesced([[one, one], [other]])
 
 
 def test_parallel_apply_hands_each_replica_its_own_arguments(machine):

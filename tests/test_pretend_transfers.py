@@ -33,6 +33,8 @@ FROM_LISTS = {
     "tensor on its device": lambda X: torch.tensor(list(X), device=X.device),
     "as_tensor": lambda X: torch.as_tensor(list(X), dtype=torch.float64),
     "asarray": lambda X: torch.asarray(list(X)),
+    "tensor by name": lambda X: torch.tensor(data=list(X)),
+    "asarray by name": lambda X: torch.asarray(obj=list(X)),
     "new_tensor": lambda X: X.new_tensor(list(X)),
     "new": lambda X: X.new(list(X)),
     "Tensor": lambda X: torch.Tensor(list(X)),
@@ -213,6 +215,28 @@ def test_copies_are_counted_with_their_bytes():
     assert across == "0 host reads, 2 copies, 80 bytes copied"
     assert down == "1 host reads, 3 copies, 120 bytes copied"
     assert machine.transfers == Transfers(host_reads=1, copies=4, bytes_copied=160)
+
+
+def test_copies_between_memories_are_counted_without_a_machine():
+    """Within one memory nothing is copied; to another, for which the meta device stands here, each copy counts."""
+    with record_transfers() as within:
+        torch.zeros(3).copy_(torch.ones(3))
+    with record_transfers() as across:
+        torch.empty(3, device="meta").copy_(torch.ones(3))
+        torch.ones(4).to("meta")
+
+    assert within == Transfers(0, 0, 0)
+    assert across == Transfers(host_reads=0, copies=2, bytes_copied=28)
+
+
+def test_a_repr_is_given_its_options():
+    """What torch lets a repr be told arrives, on the CPU and on a pretended device."""
+    with record_transfers():
+        on_cpu = torch.ones(2).__repr__(tensor_contents="many")
+    with pretend_gpus(1):
+        on_device = torch.ones(2, device="cuda").__repr__(tensor_contents="many")
+
+    assert (on_cpu, on_device) == ("tensor(many)", "tensor(many, device='cuda:0')")
 
 
 def test_reads_of_cpu_tensors_cost_a_machine_nothing():
