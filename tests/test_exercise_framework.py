@@ -3,15 +3,19 @@
 import dataclasses
 import json
 import logging
+import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
 import warnings
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -23,6 +27,8 @@ from d2lcompute.exercises._compare import difference, plain_text, shorten, shown
 from d2lcompute.exercises._exercise import Exercise, WrongAnswer
 from d2lcompute.exercises._forms import a_dict, a_function, a_list, a_module_class, a_value, functions
 from d2lcompute.exercises._registry import find, names
+from d2lcompute.exercises._settings import kept_settings, seed_everything
+from d2lcompute.exercises._stop import time_limit
 from d2lcompute.exercises._trial import Counterexample, Trial
 
 
@@ -123,6 +129,40 @@ def test_check_nudges_where_it_knows_no_mistake():
     assert examine(EXERCISE, lambda X: 3 * X).message.endswith("  How often does the value go in?")
 
 
+def failing(**texts):
+    """Return an exercise whose only requirement, which says nothing of itself, fails with these texts."""
+    return dataclasses.replace(EXERCISE, requirements=(lambda answer, trial: trial.fail(**texts),))
+
+
+def test_check_reports_only_what_there_is_to_say():
+    """A requirement without words and a trial without a plan leave no empty entries."""
+    result = examine(failing(expected="this", came="that", remark="So it is."), double)
+
+    assert result.message == "double: not yet\n  expected  this\n  came      that\n  So it is."
+
+
+def test_check_breaks_long_lines_below_the_text():
+    """An entry that is too long for a line goes on below its own first word."""
+    words = "word " * 25
+
+    result = examine(failing(expected=words, came="that", remark="So it is."), double)
+
+    first, second = result.message.split("\n")[1:3]
+    assert first == "  expected  " + " ".join(["word"] * 17)
+    assert second == "            " + " ".join(["word"] * 8)
+
+
+def test_check_cuts_what_is_very_long():
+    """An entry has up to 800 characters, and shows where it was cut."""
+    whole, cut = (
+        " ".join(examine(failing(expected="abcd " * count, came="that", remark="So it is."), double).message.split())
+        for count in (160, 161)
+    )
+
+    assert f"expected {' '.join(['abcd'] * 160)} came that" in whole
+    assert f"expected {' '.join(['abcd'] * 159)} a ... came that" in cut
+
+
 @pytest.mark.parametrize("answer", [None, ..., [None], (..., ...), {"a": ..., "b": None}])
 def test_check_open_answer(answer):
     """None, ``...`` and collections of nothing else are not attempted, and nothing is run."""
@@ -181,11 +221,17 @@ def test_check_shows_the_line_that_raised(tmp_path):
 @pytest.mark.parametrize(
     ("answer", "remark"),
     [
-        (lambda: None, "compare the arguments of your code with those of the stub"),
-        (lambda X: sys.exit(), "exit() ends the whole program"),
+        (
+            lambda: None,
+            "It is called as the task says: compare the arguments of your code with those of the stub.",
+        ),
+        (lambda X: sys.exit(), "exit() ends the whole program: use return to leave a function."),
         (lambda X: None, "It gave None: is a return missing?"),
-        (lambda X: X / 0 * 0, "There is NaN among its values"),
-        (lambda X: X.mul_(2), "make a new one instead of writing into it"),
+        (
+            lambda X: X / 0 * 0,
+            "There is NaN among its values: look for a division by zero, or for memory that was never filled.",
+        ),
+        (lambda X: X.mul_(2), "The caller still needs its tensor: make a new one instead of writing into it."),
     ],
 )
 def test_check_names_common_mistakes(answer, remark):
@@ -193,7 +239,7 @@ def test_check_names_common_mistakes(answer, remark):
     result = examine(EXERCISE, answer)
 
     assert result.status == "failed"
-    assert remark in " ".join(result.message.split())
+    assert " ".join(result.message.split()).endswith(f" {remark}")
 
 
 def test_check_missing_super_init():
@@ -257,6 +303,63 @@ def test_check_works_in_any_state_of_the_session():
 
     assert without_gradients
     assert in_inference_mode
+
+
+def test_check_names_the_setting_that_changed():
+    """An answer that is right but leaves a setting changed is told which, and that it is as it was."""
+
+    def answer(X):
+        torch.set_default_dtype(torch.float64)
+        return 2 * X
+
+    result = examine(EXERCISE, answer)
+
+    words = " ".join(result.message.split())
+    assert "expected the default dtype is left as it was came your code changed the default dtype That holds" in words
+    assert words.endswith(
+        "That holds for everything that runs afterwards, also in code that is not yours. The check has put it back."
+    )
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_check_survives_a_working_directory_that_is_gone(tmp_path, monkeypatch):
+    """Where the learner's folder has been removed the check ends all the same, in the folder that the answer chose."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+
+    def answer(X):
+        os.chdir(tmp_path)
+        (tmp_path / "gone").rmdir()
+        return 2 * X
+
+    result = examine(EXERCISE, answer)
+
+    assert "your code changed the working directory" in result.message
+    assert Path.cwd().samefile(tmp_path)
+
+
+def test_seed_everything_seeds_all_generators():
+    """Equal seeds give equal numbers from torch, Python and NumPy; other seeds give others from each."""
+
+    def draw(seed):
+        seed_everything(seed)
+        return torch.rand(1).item(), random.random(), np.random.rand()  # noqa: NPY002  (the very generator that is meant)
+
+    with kept_settings():
+        first, again, other = draw(1), draw(1), draw(2)
+
+    assert first == again
+    assert all(one != two for one, two in zip(first, other, strict=True))
+
+
+def test_seed_everything_takes_seeds_of_any_size():
+    """NumPy, which takes seeds of 32 bits only, gets the last 32 bits of a longer one."""
+    with kept_settings():
+        seed_everything(2**32 + 3)
+        long = np.random.rand()  # noqa: NPY002
+        np.random.seed(3)  # noqa: NPY002
+
+        assert np.random.rand() == long  # noqa: NPY002
 
 
 def test_check_leaves_the_learners_numbers():
@@ -406,6 +509,13 @@ def test_check_keeps_an_alarm_that_was_set():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
+
+
+def test_time_limit_needs_no_alarm(monkeypatch):
+    """On a system without alarms, as Windows is, the watchdog takes their place in the main thread too."""
+    monkeypatch.delattr(signal, "setitimer", raising=False)
+
+    assert time_limit(1.0).gen.__name__ == "_watchdog"
 
 
 def test_check_in_a_thread_stops_an_answer_that_spins():
@@ -573,6 +683,13 @@ def test_progress_bar_is_full_when_all_are_passed(data_folder):
     assert "open" not in row
 
 
+def test_progress_without_exercises(data_folder, monkeypatch):
+    """Where there is no exercise at all, there is an empty bar."""
+    monkeypatch.setattr("d2lcompute.exercises._progress.names", dict)
+
+    assert repr(progress()) == "all  ----------   0 of  0"
+
+
 def test_progress_is_kept(data_folder):
     """What is passed is in a file, sorted; failing and trying again change nothing."""
     _pass("why_share")
@@ -625,6 +742,18 @@ def test_progress_sets_a_damaged_file_aside(data_folder, content):
     assert " 1 of " in repr(progress()).split("\n")[-1]
 
 
+@pytest.mark.parametrize(("length", "passed"), [(1_000_000, 1), (1_000_001, 0)])
+def test_progress_reads_no_file_that_is_far_too_long(data_folder, length, passed):
+    """A file of more than a million characters is no record of progress, even if it begins like one."""
+    data_folder.mkdir()
+    (data_folder / "progress.json").write_text('{"format": 1, "passed": ["why_share"]}'.ljust(length))
+
+    row = next(row for row in repr(progress()).split("\n") if row.startswith("all "))
+
+    assert f" {passed} of " in row
+    assert (data_folder / "progress.damaged-1.json").exists() == (not passed)
+
+
 def test_progress_sets_each_damaged_file_aside(data_folder):
     """A second damaged file does not replace the first."""
     data_folder.mkdir()
@@ -669,10 +798,17 @@ def test_progress_without_a_home(tmp_path, monkeypatch):
 def test_progress_is_in_the_users_data_folder(tmp_path, monkeypatch):
     """Without the environment variable the file lies where the system keeps a program's data."""
     monkeypatch.delenv("D2LCOMPUTE_DATA")
-    monkeypatch.setattr("platformdirs.user_data_dir", lambda name, appauthor: str(tmp_path / name))
+    asked = []
+
+    def user_data_dir(name, appauthor):
+        asked.append((name, appauthor))
+        return str(tmp_path / name)
+
+    monkeypatch.setattr("platformdirs.user_data_dir", user_data_dir)
 
     _pass("why_share")
 
+    assert set(asked) == {("d2lcompute", False)}, "on Windows anything but False adds a folder for the author"
     assert (tmp_path / "d2lcompute" / "progress.json").exists()
 
 
@@ -691,6 +827,35 @@ def test_progress_is_written_in_one_step(data_folder, monkeypatch):
     assert [file.name for file in data_folder.iterdir()] == ["progress.json"]
     assert (data_folder / "progress.json").read_bytes() == before
     assert " 2 of " in repr(progress()).split("\n")[-1]
+
+
+def test_progress_is_written_beside_the_file_under_a_lock(tmp_path, monkeypatch):
+    """The new file grows in the old one's folder, which is made if it is missing, while a lock keeps others away."""
+    folder = tmp_path / "new" / "folders"
+    monkeypatch.setenv("D2LCOMPUTE_DATA", str(folder))
+    replace, seen = os.replace, []
+
+    def spy(source, target):
+        seen.append((Path(source).parent, Path(source).suffix, (folder / "progress.lock").is_dir()))
+        replace(source, target)
+
+    monkeypatch.setattr("os.replace", spy)
+    _pass("why_share")
+
+    assert seen == [(folder, ".part", True)]
+    assert [file.name for file in folder.iterdir()] == ["progress.json"]
+
+
+def test_progress_waits_for_a_lock_but_not_for_ever(data_folder, monkeypatch):
+    """A lock that nobody takes away, since its process died, is taken for one's own after a while."""
+    (data_folder / "progress.lock").mkdir(parents=True)
+    monkeypatch.setattr(_store, "_WAIT_SECONDS", 0.05)
+    started = time.monotonic()
+
+    _pass("why_share")
+
+    assert 0.05 <= time.monotonic() - started < 5
+    assert [file.name for file in data_folder.iterdir()] == ["progress.json"]
 
 
 # --- Comparing -------------------------------------------------------------------------------------------------------
@@ -770,12 +935,24 @@ def test_shown_is_short():
     """Tensors are shown by shape and dtype, long things cut, line breaks taken out."""
     assert shown(torch.zeros(100, 100)) == "a tensor of shape (100, 100), torch.float32"
     assert shown(torch.tensor(2.5)) == "the tensor 2.5"
+    assert shown(torch.tensor(1 / 3)) == "the tensor 0.333333"
+    assert shown(torch.tensor(12345678)) == "the tensor 12345678"
+    assert shown(torch.tensor(True)) == "the tensor True"
+    assert shown(torch.tensor(1.0, device="meta")) == "a tensor of shape (), torch.float32"
     assert shown([torch.zeros(3)]) == "[a tensor of shape (3,), torch.float32]"
     assert shown(nn.Linear) == "the class Linear"
     assert len(shown("x" * 10_000)) < 200
     assert len(shown(list(range(10_000)))) < 200
     assert "\n" not in shown(nn.Sequential(nn.ReLU(), nn.ReLU()))
     assert shorten("a" * 200, 10) == "aaaaaa ..."
+    assert shorten("a" * 10, 10) == "a" * 10
+    assert shorten("a" * 161) == "a" * 156 + " ..."
+
+
+def test_shorten_looks_at_no_more_than_it_needs():
+    """Of a text that may be of any length the first part is read, four times as much as is shown."""
+    assert shorten(" " * 39 + "x", 10) == "x"
+    assert shorten(" " * 40 + "x", 10) == ""
 
 
 def test_plain_text_survives_a_str_that_raises():
@@ -811,34 +988,70 @@ def test_form_accepts(form, answer):
     assert form(answer, Trial(0)) is None
 
 
+CLASS_ITSELF = "Hand over the class itself, without parentheses: the check builds its own instances."
+A_CLASS = "Write class Name(nn.Module): what derives from nn.Module is called, moved and saved like any layer."
+FUNCTION_ITSELF = "Hand over the function itself, without parentheses: the check calls it with inputs of its own."
+TOGETHER = "Hand them over together, in parentheses."
+KEYS = "Keep the keys of the stub, and replace each ... by what you observed."
+OTHER_KIND = "The value is of another kind than the task asks for."
+LINEAR = "Linear(in_features=1, out_features=1, bias=True)"
+
+
 @pytest.mark.parametrize(
-    ("form", "answer", "expected", "remark"),
+    ("form", "answer", "expected", "came", "remark"),
     [
-        (a_module_class, nn.Linear(1, 1), "a class derived from nn.Module", "without parentheses"),
-        (a_module_class, int, "a class derived from nn.Module", "Write class Name(nn.Module)"),
-        (a_function, nn.Linear(1, 1), "a function", "without parentheses"),
-        (a_function, nn.Linear, "a function", "the function itself"),
-        (a_function, 3, "a function", "the function itself"),
-        (functions("save", "load"), print, "the tuple of functions (save, load)", "in parentheses"),
-        (functions("save", "load"), (print, 3), "a function as load", "the function itself"),
-        (a_dict(a=int), 3, "a dict with the keys 'a'", "Keep the keys"),
-        (a_dict(a=int), {"b": 1}, "a dict with the keys 'a'", "Keep the keys"),
-        (a_dict(a=int), {"a": True}, "'a': an integer", "of another kind"),
-        (a_dict(a=bool), {"a": 1}, "'a': True or False", "of another kind"),
-        (a_dict(a=str), {"a": ValueError}, "'a': a string", "in quotes"),
-        (a_dict(a=int, b=int), {"a": ..., "b": 1}, "'a': an integer", "still open"),
-        (a_list(str), "ab", "a list of str", "Hand over a list"),
-        (a_list(str), [1], "item 0: a string", "of another kind"),
-        (a_value(int), "3", "an integer", "of another kind"),
+        (a_module_class, nn.Linear(1, 1), "a class derived from nn.Module", LINEAR, CLASS_ITSELF),
+        (a_module_class, int, "a class derived from nn.Module", "the class int", A_CLASS),
+        (a_module_class, 3, "a class derived from nn.Module", "3", A_CLASS),
+        (a_function, nn.Linear(1, 1), "a function", LINEAR, FUNCTION_ITSELF),
+        (a_function, nn.Linear, "a function", "the class Linear", FUNCTION_ITSELF),
+        (a_function, 3, "a function", "3", FUNCTION_ITSELF),
+        (functions("save", "load"), 3, "the tuple of functions (save, load)", "3", TOGETHER),
+        (functions("save", "load"), (1, 2, 3), "the tuple of functions (save, load)", "(1, 2, 3)", TOGETHER),
+        (functions("save", "load"), (print, 3), "a function as load", "3", FUNCTION_ITSELF),
+        (functions("save", "load"), [3, print], "a function as save", "3", FUNCTION_ITSELF),
+        (a_dict(a=int), 3, "a dict with the keys 'a'", "3", KEYS),
+        (a_dict(a=int, b=int), {"b": 1}, "a dict with the keys 'a', 'b'", "a dict with the keys ['b']", KEYS),
+        (a_dict(a=int), {"a": True}, "'a': an integer", "'a': True", OTHER_KIND),
+        (a_dict(a=bool), {"a": 1}, "'a': True or False", "'a': 1", OTHER_KIND),
+        (a_dict(a=float), {"a": "1"}, "'a': a number", "'a': '1'", OTHER_KIND),
+        (a_dict(a=str), {"a": ValueError}, "'a': a string", "'a': the class ValueError", "Write the name in quotes."),
+        (a_dict(a=int), {"a": ValueError}, "'a': an integer", "'a': the class ValueError", OTHER_KIND),
+        (a_dict(a=int, b=int), {"a": ..., "b": 1}, "'a': an integer", "'a': Ellipsis", "This one is still open."),
+        (a_dict(a=int), {"a": None}, "'a': an integer", "'a': None", "This one is still open."),
+        (a_list(str), "ab", "a list of str", "'ab'", "Hand over a list: [..., ...]."),
+        (a_list(str), ["a", 1], "item 1: a string", "item 1: 1", OTHER_KIND),
+        (a_value(int), "3", "an integer", "'3'", OTHER_KIND),
+        (a_value(list), "3", "list", "'3'", OTHER_KIND),
     ],
 )
-def test_form_rejects(form, answer, expected, remark):
-    """An answer of another kind is told what was expected, and what to change."""
+def test_form_rejects(form, answer, expected, came, remark):
+    """An answer of another kind is told what was expected, what came, and what to change."""
     with pytest.raises(Counterexample) as found:
         form(answer, Trial(0))
 
-    assert found.value.expected == expected
-    assert remark in found.value.remark
+    assert (found.value.expected, found.value.came, found.value.remark) == (expected, came, remark)
+
+
+@pytest.mark.parametrize(
+    ("form", "needed"),
+    [
+        (functions("save", "load"), "The answer is a tuple of functions: (save, load)."),
+        (a_dict(a=int, b=int), "The answer is a dict with the keys 'a', 'b'."),
+        (a_list(str), "The answer is a list of str."),
+        (a_value(float), "The answer is a number."),
+    ],
+)
+def test_form_says_what_is_needed(form, needed):
+    """A form that is made has the sentence that the report shows."""
+    assert form.__doc__ == needed
+
+
+def test_counterexample_says_all_of_it():
+    """Where nobody turns it into a report, a counter-example's own text says what was expected, what came, and why."""
+    found = Counterexample(expected="this", came="that", remark="So it is.")
+
+    assert found.args == ("this", "that", "So it is.")
 
 
 def test_trial_draws_by_its_seed():
@@ -862,14 +1075,79 @@ def test_trial_sizes_all_differ():
         assert sorted(sizes) == [2, 3, 4, 5, 6]
 
 
+def test_trial_draws_each_size():
+    """Without bounds a size is one from 2 to 6, and sizes that differ are from 2 to 9; each of them is drawn."""
+    trial = Trial(0)
+
+    assert {trial.size() for _ in range(200)} == set(range(2, 7))
+    assert {trial.size(3, 4) for _ in range(50)} == {3, 4}
+    assert {size for _ in range(200) for size in trial.sizes(2)} == set(range(2, 10))
+
+
+def test_trial_draws_both_dtypes():
+    """A dtype is single or double precision, and a tensor has the one that was asked for."""
+    trial = Trial(0)
+
+    assert {trial.dtype() for _ in range(50)} == {torch.float32, torch.float64}
+    assert trial.tensor(2, dtype=torch.float64).dtype == torch.float64
+
+
 def test_trial_folder_is_gone_afterwards():
-    """A trial's folder is there while it lasts, and can be written to."""
+    """A trial's folder is there while it lasts, bears our name, and can be written to."""
     with Trial(0) as trial:
         folder = trial.folder()
+        assert folder.name.startswith("d2lcompute-")
         (folder / "file").write_text("x")
         assert folder.is_dir()
 
     assert not folder.exists()
+
+
+def test_trial_folder_may_stay(tmp_path, monkeypatch):
+    """A folder that the system will not remove, since the answer has left a file open in it, is no error."""
+
+    def refuse(*args, **kwargs):
+        raise OSError(16, "in use")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with monkeypatch.context() as patched, Trial(0) as trial:
+        folder = trial.folder()
+        patched.setattr("os.rmdir", refuse)
+
+    assert folder.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("came", "what", "words"),
+    [
+        (3, "the count", ("the count: 2", "the count: 3", "Think.")),
+        (4, "the count", ("the count: 2", "the count: 4", "The square is taken.")),
+        (8, "", ("2", "8", "The cube is taken.")),
+        (None, "", ("2", "None", "It gave None: is a return missing?")),
+    ],
+)
+def test_trial_same_names_the_value_and_the_mistake(came, what, words):
+    """Both sides are called by the value's name, and the mistake that fits replaces the nudge."""
+    trial = Trial(0)
+    trial.plan("something", nudge="Think.")
+
+    with pytest.raises(Counterexample) as found:
+        trial.same(came, 2, what=what, mistakes={"The square is taken.": 4, "The cube is taken.": 8})
+
+    assert (found.value.expected, found.value.came, found.value.remark) == words
+
+
+def test_trial_call_tells_of_changed_tensors():
+    """A drawn tensor that is written into is a finding, also if it was not among the arguments."""
+    trial = Trial(0)
+    first, second = trial.tensor(2), trial.tensor(2)
+
+    assert trial.call(lambda *args, **options: (args, options), first, scale=3) == ((first,), {"scale": 3})
+    with pytest.raises(Counterexample) as found:
+        trial.call(second.zero_)
+
+    assert found.value.expected == "the tensor that was handed over is left as it was"
+    assert found.value.came == "its values were changed in place"
 
 
 def test_trial_require_describes_what_came():
@@ -880,4 +1158,16 @@ def test_trial_require_describes_what_came():
     with pytest.raises(Counterexample) as found:
         trial.require(False, expected="a module", came=torch.zeros(2))
 
+    assert found.value.expected == "a module"
     assert (found.value.came, found.value.remark) == ("a tensor of shape (2,), torch.float32", "Think.")
+
+
+def test_trial_require_takes_words_as_they_are():
+    """What came stands as it is if it is text, and a remark replaces the nudge."""
+    trial = Trial(0)
+    trial.plan("something", nudge="Think.")
+
+    with pytest.raises(Counterexample) as found:
+        trial.require(False, expected="a file", came="none", remark="It was never closed.")
+
+    assert (found.value.came, found.value.remark) == ("none", "It was never closed.")

@@ -15,6 +15,7 @@ from torch import nn
 
 from d2lcompute.exercises import hint, solution
 from d2lcompute.exercises._check import examine
+from d2lcompute.exercises._compare import shown
 from d2lcompute.exercises._help import source_of
 from d2lcompute.exercises._registry import NOTEBOOKS, find, names
 from d2lcompute.exercises._trial import Trial
@@ -113,17 +114,163 @@ def test_wrong_answers_are_explained(name):
         assert each.why.endswith(".")
 
 
+# --- The form of what a learner is told ------------------------------------------------------------------------------
+
+SENTENCES = ("needed", "nudge", "remark")
+NAMES_IN_CAPITALS = {"CPU", "CUDA", "DDP", "GPU", "MLP", "OSError", "ReLU", "SGD"}
+GIVING_NONE = {"broadcast_shape", "gradient_at", "mismatched_sizes", "safe_load", "share_loss"}
+CODE_WORDS = {"argmax", "backward", "isinstance", "net2"}
+LABELLED = re.compile(r"  (needed|tried|expected|came|in|printed) {2,}(\S.*)")
+
+
+def flaws(kind, text):
+    """Say what is amiss with the form of a text: a sentence, or the few words that stand beside a label."""
+    if not isinstance(text, str):
+        return [f"{kind} is no text: {text!r}"]
+    capitals = re.findall(r"\w*[A-Z]{2}\w*", text)
+    found = [f"{kind}: {word} in {text!r}" for word in capitals if word not in NAMES_IN_CAPITALS]
+    if kind in SENTENCES and text:
+        first = text.split()[0]
+        if re.fullmatch(r"[a-z][^._(]*", first) and first not in CODE_WORDS:
+            found.append(f"{kind} begins small: {text!r}")
+        if not text.endswith((".", "?")):
+            found.append(f"{kind} does not end: {text!r}")
+    return found
+
+
+def entries_of(message):
+    """Return what a report says, by its labels; the remark has none."""
+    entries = {}
+    for line in message.replace("\n" + " " * 12, " ").split("\n")[1:]:
+        found = LABELLED.fullmatch(line)
+        label, text = found.groups() if found else ("remark", line.strip())
+        entries[label] = f"{entries.get(label, '')} {text}".strip()
+    return entries
+
+
+def gaps(message, *, none_is_a_value=False):
+    """Say what is amiss with a report's parts: what is missing, says nothing, or says the same as another."""
+    said = entries_of(message)
+    raised = "expected" not in said and re.match(r"[A-Z]\w+(: |$)", said.get("came", ""))
+    wanted = ["needed", "tried", *([] if raised else ["expected"]), "came", "remark"]
+    none_is_a_value |= said.get("remark") == "It gave None: is a return missing?"
+    found = [f"no {label}" for label in wanted if label not in said or (said[label] == "None" and not none_is_a_value)]
+    return found + ["expected is what came"] * ("came" in said and said.get("expected") == said["came"])
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """All that requirements have for the learner, with its kind: also what they say only if something goes wrong."""
+    kept = []
+
+    class Listening(Trial):
+        def __setattr__(self, name, value):
+            if name in ("tried", "nudge"):
+                kept.append((name, value))
+            super().__setattr__(name, value)
+
+        def same(self, came, expected, *, what="", mistakes=None):
+            kept.extend([("what", what), *(("remark", remark) for remark in mistakes or ())])
+            super().same(came, expected, what=what, mistakes=mistakes)
+
+        def require(self, condition, *, expected, came, remark=""):
+            words = came if (came is None and condition) or isinstance(came, str) else shown(came)
+            kept.extend([("expected", expected), ("came", words), ("remark", remark)])
+            super().require(condition, expected=expected, came=came, remark=remark)
+
+        def fail(self, *, expected, came, remark=""):
+            kept.extend([("expected", expected), ("came", came), ("remark", remark)])
+            super().fail(expected=expected, came=came, remark=remark)
+
+    monkeypatch.setattr("d2lcompute.exercises._check.Trial", Listening)
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("nudge", "Which blocks does it know?"),
+        ("remark", "isinstance sees that it is one."),
+        ("remark", "net.modules() goes through all."),
+        ("remark", "2 / inputs is the variance."),
+        ("nudge", ""),
+        ("expected", "SGD on the CPU"),
+    ],
+)
+def test_flaws_none(kind, text):
+    """A sentence may begin with code or a number, and names may have their capitals."""
+    assert flaws(kind, text) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "flaw"),
+    [
+        ("nudge", "which blocks does it know?", "begins small"),
+        ("nudge", "Which blocks does it know", "does not end"),
+        ("remark", "The blocks are LOST.", "LOST"),
+        ("remark", "THe blocks are lost.", "THe"),
+        ("expected", "a list of NAMES", "NAMES"),
+        ("came", "0.99XX", "0.99XX"),
+        ("remark", None, "is no text"),
+        ("what", 3, "is no text"),
+    ],
+)
+def test_flaws_finds(kind, text, flaw):
+    """What begins small or breaks off, is shouted, mistyped or no text at all is found."""
+    assert any(flaw in each for each in flaws(kind, text))
+
+
+GOOD = """double: not yet
+  needed    The result is twice
+            the input.
+  tried     double(3)
+  expected  6
+  came      9
+  The square is taken, of each
+  element."""
+
+
+def test_gaps_none():
+    """A report is complete with five entries, and one on an exception without what was expected."""
+    assert gaps(GOOD) == []
+    assert gaps(GOOD.replace("  expected  6\n  came      9", "  came      ValueError: no\n  in        line 1")) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "instead", "gap"),
+    [
+        ("  needed    The result is twice\n            the input.\n", "", "no needed"),
+        ("  tried     double(3)\n", "", "no tried"),
+        ("  expected  6\n", "", "no expected"),
+        ("  came      9\n", "", "no came"),
+        ("  came      9\n", "  came      None\n", "no came"),
+        ("  came      9\n", "  came      6\n", "expected is what came"),
+        ("\n  The square is taken, of each\n  element.", "", "no remark"),
+    ],
+)
+def test_gaps_finds(part, instead, gap):
+    """An entry that is missing, says None, or repeats another is found."""
+    assert gap in gaps(GOOD.replace(part, instead))
+
+
+def flaws_of(heard, name):
+    """Return the flaws of all that was heard from an exercise's requirements."""
+    may_be_none = {("came", None)} if name in GIVING_NONE else set()
+    return {flaw for kind, text in {*heard} - may_be_none for flaw in flaws(kind, text)}
+
+
 # --- Answers, right and wrong ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_solution_passes(name):
-    """The solution passes, whatever is drawn."""
+def test_solution_passes(name, heard):
+    """The solution passes, whatever is drawn, and what other answers would be told is well formed."""
     exercise = find(name)
 
     results = [examine(exercise, exercise.solution, seed=1000 * seed) for seed in range(6)]
 
     assert [str(result) for result in results if not result] == []
+    assert flaws_of(heard, name) == set()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -152,8 +299,8 @@ def test_stub_counts_as_not_attempted(name):
 
 
 @pytest.mark.parametrize(("name", "number"), WRONG)
-def test_wrong_answer_is_rejected_with_its_remark(name, number):
-    """A wrong answer fails, whatever is drawn, and the report names its mistake."""
+def test_wrong_answer_is_rejected_with_its_remark(name, number, heard):
+    """A wrong answer fails, whatever is drawn, and the report is complete, well formed, and names its mistake."""
     exercise = find(name)
     wrong = exercise.wrong_answers[number]
 
@@ -162,6 +309,8 @@ def test_wrong_answer_is_rejected_with_its_remark(name, number):
     for result in results:
         assert result.status == "failed", result
         assert wrong.remark in " ".join(result.message.split()), result
+        assert gaps(result.message, none_is_a_value=name in GIVING_NONE) == [], result
+    assert flaws_of(heard, name) == set()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -51,7 +51,7 @@ def runs_all_in_order(answer: type[nn.Module], trial: Trial) -> None:
     came = trial.call(answer(first, shared, nn.Tanh(), shared, last), X)
 
     mistakes = {
-        "b stands in two places, but runs only once: children() yields each module a single time.": last(
+        "Block b stands in two places, but runs only once: children() yields each module a single time.": last(
             shared(first(X)).tanh()
         ),
         "The blocks run in the opposite order.": first(shared(shared(last(X)).tanh())),

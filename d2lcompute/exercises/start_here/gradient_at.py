@@ -51,7 +51,7 @@ def leaves_a_plain_tensor_plain(answer: Answer, trial: Trial) -> None:
 
     trial.call(answer, f, x)
 
-    remark = "x is marked now: from here on everything that its owner computes with it is recorded."
+    remark = "Now x is marked: from here on everything that its owner computes with it is recorded."
     trial.same(x.requires_grad, False, what="x.requires_grad", mistakes={remark: True})
     trial.require(x.grad is None, expected="x.grad is None", came=x.grad, remark="The gradient was left behind in x.")
 
@@ -70,7 +70,7 @@ def leaves_a_gradient_alone(answer: Answer, trial: Trial) -> None:
         "the clone's own .grad stays empty.": None,
     }
     trial.same(came, expected, mistakes=mistakes)
-    trial.same(x.requires_grad, True, what="x.requires_grad", mistakes={"x was marked, and no longer is.": False})
+    trial.same(x.requires_grad, True, what="x.requires_grad", mistakes={"The mark that x came with is gone.": False})
     mistakes = {"The gradient that x held before is gone.": None, "The new gradient was added to it.": old + expected}
     trial.same(x.grad, old, what="x.grad", mistakes=mistakes)
 
@@ -166,8 +166,8 @@ EXERCISE = Exercise(
     "backward stops and leaves the gradient; neither the flag nor the gradient of x is touched.",
     wrong_answers=(
         WrongAnswer(_not_marked, "does not require grad", "x is a tensor, and tensors have a .grad."),
-        WrongAnswer(_marks_x, "x is marked now", "requires_grad_() looks like an option of this one computation."),
-        WrongAnswer(_through_x, "x is marked now", "The steps of the notebook, on the caller's tensor."),
+        WrongAnswer(_marks_x, "Now x is marked", "requires_grad_() looks like an option of this one computation."),
+        WrongAnswer(_through_x, "Now x is marked", "The steps of the notebook, on the caller's tensor."),
         WrongAnswer(_tidies_up, "this is the sum of both", "What was changed is put back, or so it seems."),
         WrongAnswer(_puts_away, "that x held before is gone", "The old gradient is cleared, as in a training loop."),
         WrongAnswer(
