@@ -15,6 +15,7 @@ import pytest
 import torch
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import nn
 
 from d2lcompute.figures import draw_blocks, plot_histograms, plot_lines, show_matrix
@@ -103,7 +104,7 @@ def oddly_named():
     net = nn.Module()
     net.add_module(r"a$\frac{$b_c", nn.Linear(2, 2))
     net.add_module("a_very_long_attribute_name" * 5, nn.MultiheadAttention(8, 2))
-    net.add_module("two\nlines", nn.BatchNorm2d(8))
+    net.add_module("two\nlines\x9b", nn.BatchNorm2d(8))
     net.add_module("_hidden", type("AVeryLongClassName" * 8, (nn.Linear,), {})(2, 2))
     return net
 
@@ -294,16 +295,41 @@ def test_draw_blocks_uses_the_singular_for_one_parameter():
 
 
 def test_draw_blocks_writes_names_as_they_are():
-    """A dollar sign starts no formula, a line break breaks no line, and a long name is cut with an ellipsis."""
+    """A dollar sign starts no formula, a line break breaks no line, nothing is unseen, and a long name is cut."""
     ax = draw_blocks(oddly_named())
 
     written = [text.get_text() for text in ax.texts]
 
     ax.figure.canvas.draw()
     assert r"a$\frac{$b_c" in written
-    assert "two lines" in written
+    assert r"two lines\x9b" in written
     assert any(text.startswith("a_very_long_attribute_name") and text.endswith("…") for text in written)
     assert any(text.startswith("AVeryLongClassName") and text.endswith("…") for text in written)
+
+
+def test_draw_blocks_makes_names_and_details_fainter():
+    """Classes and counts are written in ink; names, details, and the counts of what holds nothing, are fainter."""
+    ax = draw_blocks(plain())
+
+    linear, relu = ([t.get_color() for t in ax.texts if t.get_gid() == f"block:{path}"] for path in ("0", "1"))
+
+    ink = linear[2]
+    assert [same_color(colour, ink) for colour in linear] == [True, False, True, False]
+    assert [same_color(colour, ink) for colour in relu] == [False, False, True]
+    assert same_color(linear[1], linear[3])
+    assert same_color(relu[0], relu[1])
+
+
+def test_draw_blocks_aligns_what_a_box_says():
+    """The first line stands in the middle of a box that has no other; without a name, the class begins the line."""
+    ax = draw_blocks(nn.ModuleList([FixedHidden(), nn.ReLU()]))
+    alone = draw_blocks(FixedHidden())
+
+    alone.figure.draw_without_rendering()
+    box, (count, *_) = boxes(ax)["1"], [text for text in ax.texts if text.get_gid() == "block:1"]
+    starts = [t.get_window_extent().x0 for t in alone.texts if t.get_gid() == "block:" and t.get_text()][1:]
+    assert count.xy[1] == pytest.approx(box.get_y() + box.get_height() / 2)
+    assert starts == pytest.approx([starts[0]] * 2, abs=2)
 
 
 # draw_blocks: tied and lazy
@@ -552,6 +578,25 @@ def test_draw_blocks_makes_one_figure_that_a_notebook_shows():
     assert ax.get_title() == "A net"
 
 
+def test_draw_blocks_makes_room_for_a_title_alone():
+    """A title stands above the boxes, in the figure; without one the boxes fill the figure."""
+    titled, bare = draw_blocks(plain(), title="A net"), draw_blocks(plain())
+
+    titled.figure.draw_without_rendering()
+    title = titled.title.get_window_extent()
+    assert holds(titled.figure.bbox, title)
+    assert title.y0 >= boxes(titled)[""].get_window_extent().y1
+    assert bare.get_position().bounds == (0, 0, 1, 1)
+
+
+def test_draw_blocks_makes_a_tall_drawing_smaller():
+    """So that more of it is in sight, a tall drawing is scaled, in width as in height."""
+    short, tall = draw_blocks(four_alike()[0][0]), draw_blocks(four_alike())
+
+    assert tall.figure.get_size_inches()[0] < 1.1 * short.figure.get_size_inches()[0]
+    assert min(text.get_size() for text in tall.texts) < min(text.get_size() for text in short.texts)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -603,6 +648,8 @@ def test_plot_histograms_draws_shares_over_common_bins():
         np.testing.assert_allclose(values, expected / tensor.numel())
         np.testing.assert_allclose(edges, expected_edges)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("weight", "share of values")
+    for filled, outline in zip(ax.patches[::2], ax.patches[1::2], strict=True):
+        assert same_color(filled.get_facecolor()[:3], outline.get_edgecolor()[:3])
 
 
 def test_plot_histograms_tells_each_standard_deviation():
@@ -656,6 +703,14 @@ def test_plot_lines_draws_each_curve():
     assert bare.get_yscale() == "log"
     assert not same_color(ax.lines[0].get_color(), ax.lines[1].get_color())
     assert ax.lines[0].get_linestyle() != ax.lines[1].get_linestyle()
+
+
+@pytest.mark.parametrize(("points", "marker"), [(20, "o"), (21, "")])
+def test_plot_lines_marks_few_points(points, marker):
+    """Up to twenty points have small dots; more would hide the curve."""
+    (line,) = plot_lines({"a": range(points)}, xlabel="x", ylabel="y").lines
+
+    assert (line.get_marker(), line.get_markersize()) == (marker, 4)
 
 
 @pytest.mark.parametrize(
@@ -742,6 +797,15 @@ def test_show_matrix_writes_values_only_where_they_can_be_read():
     assert counts == [24, 0, 26, 0]
 
 
+@pytest.mark.parametrize("size", [1, 2, 5, 40])
+def test_show_matrix_numbers_whole_rows_and_columns(size):
+    """There is no row one half: the axes have whole numbers only."""
+    ax = show_matrix(torch.zeros(size, size))
+
+    ticks = [*ax.get_xticks(), *ax.get_yticks()]
+    assert ticks == [round(tick) for tick in ticks]
+
+
 def test_show_matrix_writes_light_on_dark():
     """A text has the ink that can be read on its cell's colour."""
     dark, light = show_matrix(torch.tensor([[1.0, 0.0]])).texts
@@ -794,6 +858,18 @@ def test_plots_take_tensors_with_gradients_and_lists(values):
     assert axes[0].lines[0].get_ydata().tolist() == [1, 2]
     assert axes[1].get_legend().get_texts()[0].get_text() == "a (std 0.5)"
     assert axes[2].images[0].get_array().tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    "plot", [plot_histograms, lambda values: plot_lines(values, xlabel="x", ylabel="y")], ids=["histograms", "lines"]
+)
+def test_plots_have_figures_of_one_size(plot):
+    """A figure of its own is as wide as a page's column, arranged so that no label is cut, without upper frame."""
+    ax = plot({"a": [1, 2]})
+
+    assert ax.figure.get_size_inches().tolist() == [6.4, 3.6]
+    assert type(ax.figure.get_layout_engine()) is ConstrainedLayoutEngine
+    assert [side for side, spine in ax.spines.items() if spine.get_visible()] == ["left", "bottom"]
 
 
 def test_plots_leave_global_state_alone():

@@ -147,6 +147,23 @@ def test_parameter_table_prints_devices_only_when_not_all_is_on_the_cpu():
     assert [line.split()[-2] for line in lines[1:5]] == ["cpu", "cpu", "meta", "meta"]
 
 
+def test_parameter_table_writes_out_line_breaks_and_commands():
+    """A name stays on its line, in each column that shows it, and the rows keep it as it is."""
+    net, shared = nn.Module(), nn.Parameter(torch.ones(2))
+    net.register_parameter("a\n", shared)
+    net.register_parameter("b\x1b[31m", shared)
+
+    table = parameter_table(net)
+
+    assert repr(table) == (
+        "name       shape  elements  dtype    trainable  tied with\n"
+        "a\\n        (2,)          2  float32  yes        b\\x1b[31m\n"
+        "b\\x1b[31m  (2,)        (2)  float32  yes        a\\n\n"
+        "total: 2 elements in 1 parameter with 2 names"
+    )
+    assert [row.name for row in table] == ["a\n", "b\x1b[31m"]
+
+
 def test_parameter_table_cuts_a_long_list_of_tied_names_short_in_print_only():
     """A layer used six times prints two of the five other names, one used four times all three; rows hold them all."""
     layer = nn.Linear(2, 2, bias=False)

@@ -70,6 +70,19 @@ def test_plot_timeline_shows_work_that_is_over_in_no_time(machine):
     assert all(same_color(bar.get_edgecolor()[0], bar.get_facecolor()[0]) for bar in thin)
 
 
+def test_plot_timeline_sets_bars_apart(machine):
+    """Long bars have a thin white edge, so that two in a row are two; waiting has none, only its hatching."""
+    ax = plot_timeline(machine, ax=Figure().subplots())
+
+    total = max(event.end_seconds for event in machine.timeline)
+    pairs = list(zip(machine.timeline, ax.collections, strict=True))
+    waits = [bar for event, bar in pairs if event.name.startswith("wait")]
+    long = [bar for e, bar in pairs if bar not in waits and e.end_seconds - e.start_seconds > 0.005 * total]
+    assert {bar.get_linewidth()[0] for bar in waits} == {0}
+    assert {bar.get_linewidth()[0] for bar in long} == {0.4}
+    assert all(same_color(bar.get_edgecolor()[0], "white") for bar in long)
+
+
 @pytest.mark.parametrize(("n", "unit"), [(10, "µs"), (1500, "ms")])
 def test_plot_timeline_chooses_the_unit(n, unit):
     """Times are told in the unit that fits the run."""
