@@ -214,7 +214,7 @@ class Sandbox:
         command = [*start, sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "--nbval"]
         command += ["-p", "no:benchmark", f"--basetemp={self.own / 'pytest'}"]  # folders of pytest's own
         parallel = ["-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"] if jobs > 1 else []
-        options = ["-c", str(self.source / "pyproject.toml"), f"--rootdir={self.source}", f"--junitxml={report}"]
+        options = ["-c", str(self.source / "pyproject.toml"), f"--rootdir={self.folder}", f"--junitxml={report}"]
         files = [str(path) for path in self.paths]
         done = subprocess.run(
             [*command, *parallel, *options, *files],
@@ -253,9 +253,11 @@ def _read(report: Path, paths: Sequence[Path], printed: str) -> Result:
             result.passed += 1
             continue
         stem = case.get("classname", "").removesuffix(".ipynb").rpartition(".")[2].rpartition("/")[2]
-        number = int(case.get("name", "").removeprefix("Cell "))
+        name = case.get("name", "")
+        if stem in ids:  # else it is not a cell that failed, but a file or a worker
+            name = f"{stem}: {ids[stem][int(name.removeprefix('Cell '))]}"
         reason = _ANSI.sub("", (found.text or "").replace("#x1B", "\x1b")).strip().splitlines()
-        result.failed.append("\n        ".join([f"{stem}: {ids[stem][number]}", *reason[-6:]]))
+        result.failed.append("\n        ".join([name, *reason[-6:]]))
     if len(cases) != sum(map(len, ids.values())):
         result.failed.append(f"{len(cases)} of {sum(map(len, ids.values()))} cells were reported: {printed[-600:]}")
     return result
