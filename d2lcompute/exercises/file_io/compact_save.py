@@ -39,7 +39,7 @@ def comes_back_equal(answer: Answer, trial: Trial) -> None:
             "The shape is lost.": view.flatten(),
             "A smaller dtype makes a smaller file, and rounds: the values are to stay.": view.half(),
         }
-        trial.same(came, view, mistakes=mistakes)
+        trial.same(came, view, what="what torch.load gives", mistakes=mistakes)
 
 
 def stays_small(answer: Answer, trial: Trial) -> None:

@@ -45,7 +45,7 @@ def reads_without_a_gpu(answer: Any, trial: Trial) -> None:
         "The net is as it was: what you have loaded is not in the net that was handed over.": start,
         "Only the parameters were loaded: the running mean and variance are part of the state too.": start | parameters,
     }
-    trial.same(net.state_dict(), expected, mistakes=mistakes)
+    trial.same(net.state_dict(), expected, what="net.state_dict()", mistakes=mistakes)
 
 
 def leaves_the_net_where_it_is(answer: Any, trial: Trial) -> None:
@@ -71,7 +71,7 @@ def leaves_the_net_where_it_is(answer: Any, trial: Trial) -> None:
             came=f"{', '.join(moved[:2])}{' ...' if moved[2:] else ''}",
             remark="Reading has moved the net: the values are to be copied into the tensors that it has, where it is.",
         )
-        trial.same(net.state_dict(), source.state_dict())
+        trial.same(net.state_dict(), source.state_dict(), what="net.state_dict()")
 
 
 def _nets(trial: Trial) -> tuple[nn.Module, nn.Module, str]:
