@@ -752,6 +752,19 @@ def test_load_checkpoint_says_what_a_file_is_instead(write, words, tmp_path):
     assert everything(net) == before
 
 
+def test_load_checkpoint_says_what_to_do_with_a_whole_model(tmp_path):
+    """A file that holds code is told with the two things that its reader can do."""
+    path = tmp_path / "file.pt"
+    torch.save(nn.Linear(1, 1), path)
+
+    message = message_of(load_checkpoint, path, nn.Linear(1, 1))
+
+    assert message.endswith(
+        "Nothing was run. If you saved a whole model yourself, save it again with save_checkpoint; otherwise do not "
+        "load it"
+    )
+
+
 def test_load_checkpoint_reports_a_file_that_cannot_be_read(saved, monkeypatch):
     """A file that the system does not hand out is a CheckpointError with the system's reason."""
 

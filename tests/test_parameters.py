@@ -151,17 +151,17 @@ def test_parameter_table_writes_out_line_breaks_and_commands():
     """A name stays on its line, in each column that shows it, and the rows keep it as it is."""
     net, shared = nn.Module(), nn.Parameter(torch.ones(2))
     net.register_parameter("a\n", shared)
-    net.register_parameter("b\x1b[31m", shared)
+    net.register_parameter("é\x1b[31m", shared)
 
     table = parameter_table(net)
 
     assert repr(table) == (
         "name       shape  elements  dtype    trainable  tied with\n"
-        "a\\n        (2,)          2  float32  yes        b\\x1b[31m\n"
-        "b\\x1b[31m  (2,)        (2)  float32  yes        a\\n\n"
+        "a\\n        (2,)          2  float32  yes        é\\x1b[31m\n"
+        "é\\x1b[31m  (2,)        (2)  float32  yes        a\\n\n"
         "total: 2 elements in 1 parameter with 2 names"
     )
-    assert [row.name for row in table] == ["a\n", "b\x1b[31m"]
+    assert [row.name for row in table] == ["a\n", "é\x1b[31m"]
 
 
 def test_parameter_table_cuts_a_long_list_of_tied_names_short_in_print_only():

@@ -166,6 +166,17 @@ def test_function_transforms_stay_on_a_device(machine):
     assert (mapped.tolist(), slope.tolist()) == ([[1, 2], [3, 4]], [[0, 2], [4, 6]])
 
 
+def test_a_spectrum_on_a_device_is_that_of_the_cpu(machine):
+    """``stft`` is written in Python, pads by another such function, and goes on under its own name."""
+    X = torch.arange(16.0).sin()
+    expected = torch.stft(X, 4, window=torch.ones(4), return_complex=True)
+
+    found = torch.stft(X.to(GPU1), 4, window=torch.ones(4, device=GPU1), return_complex=True)
+
+    assert found.device == GPU1
+    assert torch.equal(found.cpu(), expected)
+
+
 def test_a_gradient_scaler_works_on_a_device(machine):
     """``GradScaler`` scales, unscales and steps, with one host read for the check."""
     net = nn.Linear(2, 1, device=GPU0)
