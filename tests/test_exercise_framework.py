@@ -152,6 +152,14 @@ def test_check_breaks_long_lines_below_the_text():
     assert second == "            " + " ".join(["word"] * 8)
 
 
+def test_check_breaks_long_remarks_below_their_beginning():
+    """A remark that is too long for a line goes on as far from the margin as it began."""
+    result = examine(failing(expected="this", came="that", remark="word " * 25), double)
+
+    assert result.name == "double"
+    assert result.message.split("\n")[3:] == ["  " + " ".join(["word"] * 19), "  " + " ".join(["word"] * 6)]
+
+
 def test_check_cuts_what_is_very_long():
     """An entry has up to 800 characters, and shows where it was cut."""
     whole, cut = (
@@ -166,7 +174,9 @@ def test_check_cuts_what_is_very_long():
 @pytest.mark.parametrize("answer", [None, ..., [None], (..., ...), {"a": ..., "b": None}])
 def test_check_open_answer(answer):
     """None, ``...`` and collections of nothing else are not attempted, and nothing is run."""
-    assert examine(EXERCISE, answer).status == "not attempted"
+    result = examine(EXERCISE, answer)
+
+    assert (result.name, result.status) == ("double", "not attempted")
 
 
 def test_check_partly_open_answer():
@@ -493,6 +503,9 @@ def test_check_stops_an_answer_that_runs_on(answer):
     assert time.monotonic() - started < 5
     assert result.status == "failed"
     assert answer is _spin_stubbornly or "  expected  an answer within 0.05 seconds" in result.message
+    assert answer is _spin_stubbornly or result.message.endswith(
+        "\n  Is there a loop that nothing ends, or far more work than the task needs?"
+    )
 
 
 @needs_alarm
@@ -906,6 +919,7 @@ def test_difference_none(came, expected):
         (1, 1.0, ("1.0", "1")),
         (float("nan"), 1.0, ("1.0", "nan")),
         ([1, 2], [1, 2, 3], ("3 items: [1, 2, 3]", "2 items: [1, 2]")),
+        ([1, 2], [1], ("1 item: [1]", "2 items: [1, 2]")),
         ([1, 5], [1, 2], ("item 1: 2", "item 1: 5")),
         ([1], (1,), ("(1,)", "[1]")),
         ({"b": 1}, {"a": 1}, ("the key 'a'", "no such key, only ['b']")),
