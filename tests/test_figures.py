@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import nn
 
+from d2lcompute._boxes import ink_on
 from d2lcompute.figures import draw_blocks, plot_histograms, plot_lines, show_matrix
 from d2lcompute.parameters import count_parameters
 
@@ -330,6 +331,24 @@ def test_draw_blocks_aligns_what_a_box_says():
     starts = [t.get_window_extent().x0 for t in alone.texts if t.get_gid() == "block:" and t.get_text()][1:]
     assert count.xy[1] == pytest.approx(box.get_y() + box.get_height() / 2)
     assert starts == pytest.approx([starts[0]] * 2, abs=2)
+
+
+def test_draw_blocks_colours_boxes_by_what_they_hold():
+    """What holds parameters is blue and what holds nothing white; around them, greys grow darker four levels deep."""
+    nested, faces = draw_blocks(deep(6)), {path: looks(draw_blocks(plain()), path)[0] for path in ("0", "1")}
+
+    greys = [sum(looks(nested, ".".join("0" * depth))[0]) for depth in range(6)]
+    assert same_color(faces["0"], "#E1EEF8")
+    assert same_color(faces["1"], "white")
+    assert greys[0] > greys[1] > greys[2] > greys[3] == greys[4] == greys[5]
+
+
+@pytest.mark.parametrize(
+    ("ground", "dark"), [("white", True), ("black", False), ("#AA0000", False), ("#80A0FF", True), ("#009E73", False)]
+)
+def test_ink_on_is_the_one_that_is_read_best(ground, dark):
+    """On light grounds the ink is dark, on dark ones white; green counts most for the eye, blue least."""
+    assert same_color(ink_on(ground), "#1B2733" if dark else "white")
 
 
 # draw_blocks: tied and lazy
