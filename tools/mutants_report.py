@@ -25,8 +25,8 @@ over what `--slowest` said), and no test that starts a new Python process can no
 never kills. Where a seed stands in the table, so many of the module's mutants were drawn with it (`--share`, `--seed`).
 A module without a row has not been judged yet; `--list` names them all. A row may be older than the code: `--again`
 judges anew what had survived, and all of a module whose number of mutants has changed.
-The rows so far were judged with `--slowest` between 0.3 and 6 seconds; later rounds ran over what had survived, some with
-the tests alone that were written for it.
+The rows so far were judged with `--slowest` between 0.3 and 6 seconds; later rounds ran over what had survived, some
+with the tests alone that were written for it.
 """
 COLUMNS = ("module", "mutants", "of", "seed", "killed", "timeouts", "survived", "explained", "noticed", "seconds")
 _ROW = r"^\| `(\S+)` \| (\d+) \| (\d+) \| (\w+) \| (\d+) \| (\d+) \|.* (\d+) \|$"
