@@ -158,14 +158,6 @@ def _checked_index(i: int) -> int:
     return index
 
 
-def _default_device() -> torch.device:
-    """Return the device that new tensors get; torch 2.7 cannot say so once the default has been set to None."""
-    try:
-        return torch.get_default_device()
-    except AttributeError:
-        return cpu()
-
-
 def _clock() -> float:
     """Return the seconds of the clock that counts here: the pretended machine's inside its block."""
     machine = _pretended()

@@ -60,8 +60,8 @@ def check_torch() -> Finding:
             "FAIL", f"hidden by {torch.__file__ or next(iter(torch.__path__))}", "rename that file or folder"
         )
     found, build = f"{torch.__version__}, {_build(torch)} build", _build(torch)
-    if not _at_least(torch.__version__, "2.7"):
-        return Finding("FAIL", found, f"2.7 or newer is needed: upgrade it {_SELECTOR}")
+    if not _at_least(torch.__version__, "2.10"):
+        return Finding("FAIL", found, f"2.10 or newer is needed: upgrade it {_SELECTOR}")
     usable, why = _usable(torch)
     if build == "CPU" and not usable and shutil.which("nvidia-smi"):
         return Finding("WARN", f"{found} beside NVIDIA's driver", f"to use the GPU, choose a CUDA build {_SELECTOR}")

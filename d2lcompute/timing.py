@@ -1,9 +1,7 @@
 """Timing: a stopwatch that waits for the device, and a benchmark that repeats."""
 
-import io
 import logging
 from collections.abc import Callable
-from contextlib import redirect_stderr
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -182,8 +180,7 @@ def _torch_timer() -> Callable[..., Any]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with redirect_stderr(io.StringIO()):  # torch 2.7 prints what later ones log
-            from torch.utils.benchmark import Timer as RepeatingTimer
+        from torch.utils.benchmark import Timer as RepeatingTimer
     finally:
         logger.setLevel(level)
     return RepeatingTimer

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from d2lcompute import cpu, gpu, num_gpus, synchronize, try_all_gpus, try_gpu
-from d2lcompute.devices import _default_device
 
 
 class Accelerators:
@@ -133,16 +132,3 @@ def test_synchronize_is_nothing_where_there_is_nothing_to_wait_for(machine):
     synchronize("cpu")
 
     assert accelerators.waited == without.waited == []
-
-
-def test_default_device_is_known_where_torch_cannot_say(monkeypatch):
-    """The default device is the CPU where torch fails to name it, as 2.7 does once it has been set to None."""
-
-    def fail():
-        raise AttributeError("'NoneType' object has no attribute 'device'")
-
-    assert _default_device() == torch.empty(0).device
-
-    monkeypatch.setattr(torch, "get_default_device", fail)
-
-    assert _default_device() == torch.device("cpu")

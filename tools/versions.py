@@ -25,7 +25,8 @@ HEAD = """# Versions that were tried
 
 `make test-versions` makes an environment for each row, with the versions that are named and everything else as pinned
 in `constraints.txt`, runs the whole suite there (unit tests, doctests, and every stored output compared), and writes
-this table. `make test-book` does so for the row with torchvision, in which the book's package is imported as it is.
+this table. The stored outputs are those of the pinned torch. `make test-book` does so for the row with torchvision, in
+which the book's package is imported as it is.
 
 | environment | versions | tests | notebook cells | minutes |
 |---|---|---|---|---:|
@@ -38,20 +39,20 @@ class Setting:
 
     Args:
         pins: requirements, each with an exact version.
-        left_out: part of the names of tests and notebooks that are not run.
+        compared: also compare what the notebooks print; else they are run, with their own checks.
         why: why not.
     """
 
     pins: tuple[str, ...]
-    left_out: str = ""
+    compared: bool = True
     why: str = ""
 
 
 SETTINGS = {
     "oldest": Setting(
-        ("torch==2.7.0", "numpy==2.0.2", "safetensors==0.4.5", "platformdirs==4.0.0"),
-        left_out="12_quantization",
-        why="without notebook 12, whose torchao does not import there",
+        ("torch==2.10.0", "numpy==2.0.2", "safetensors==0.4.5", "platformdirs==4.0.0"),
+        compared=False,
+        why="cells run, outputs not compared: some errors of torch had other words",
     ),
     "newest": Setting(("torch==2.14.1", "torchvision==0.29.1")),
 }
@@ -98,12 +99,12 @@ def run(name: str, setting: Setting, jobs: int) -> str:
     """Run the suite in an environment, and return its row of the table."""
     python = build(name, setting)
     environment = {**os.environ, "D2LCOMPUTE_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
-    choice = ("-k", f"not {setting.left_out}") if setting.left_out else ()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch, "report.xml")
-        suite = (*SUITE[:1], str(jobs), *SUITE[2:], *choice, f"--junitxml={report}")
-        subprocess.run([python, "-m", "pytest", *suite], cwd=ROOT, env=environment, check=False)
+        suite = [word if setting.compared or word != "--nbval" else "--nbval-lax" for word in SUITE]
+        suite[1] = str(jobs)
+        subprocess.run([python, "-m", "pytest", *suite, f"--junitxml={report}"], cwd=ROOT, env=environment, check=False)
         minutes = (time.perf_counter() - started) / 60
         tests, cells = count(report) if report.is_file() else (Counter(failed=1), Counter())
     return row(f"{name}, {setting.why}" if setting.why else name, _versions(python), tests, cells, minutes)

@@ -11,8 +11,6 @@ from typing import Any
 
 import torch
 
-from d2lcompute import devices
-
 __all__ = ["SEED", "changed_settings", "kept_settings", "seed_everything"]
 
 SEED = "the global seed"
@@ -112,7 +110,7 @@ def _set_default_device(device: torch.device) -> None:
 
 _SETTINGS = (
     _Setting("the default dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-    _Setting("the default device", devices._default_device, _set_default_device, torch.device("cpu")),
+    _Setting("the default device", torch.get_default_device, _set_default_device, torch.device("cpu")),
     _Setting("the grad mode", torch.is_grad_enabled, torch.set_grad_enabled, True),
     _Setting(
         "autocast",

@@ -158,7 +158,7 @@ class Machine:
             stack.enter_context(installed())
             stack.enter_context(self.calls)
             stack.enter_context(Operations(self))
-            stack.callback(_restore_default_device, devices._default_device())
+            stack.callback(_restore_default_device, torch.get_default_device())
             devices._situation.machine = self
             self._blocks.append(stack.pop_all())
         return self
@@ -175,7 +175,7 @@ class Machine:
 
 def _restore_default_device(before: torch.device) -> None:
     """Undo a ``torch.set_default_device`` of the block: its device is gone."""
-    if devices._default_device() != before:
+    if torch.get_default_device() != before:
         torch.set_default_device(None if before == CPU else before)
 
 

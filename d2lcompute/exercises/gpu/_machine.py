@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from d2lcompute import devices
 from d2lcompute.exercises._trial import Trial
 from d2lcompute.pretend import Event, Machine
 
@@ -25,16 +24,16 @@ def call_on(machine: Machine, trial: Trial, answer: Callable[..., Any], *args: A
     """Call the answer on a pretended machine; once its block is closed, every tensor can be compared on the CPU."""
 
     def call(*args: Any) -> Any:
-        default = devices._default_device()
+        default = torch.get_default_device()
         try:
             with machine:
                 try:
                     return answer(*args)
                 finally:
-                    default = devices._default_device()
+                    default = torch.get_default_device()
         finally:
             # The end of the block undoes a change of the default device, which the check has to see.
-            if devices._default_device() != default:
+            if torch.get_default_device() != default:
                 torch.set_default_device(default)
 
     return trial.call(call, *args)
