@@ -7,7 +7,7 @@ D2L := $(VENV)/.d2l
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup d2l run lab test test-gpu test-book test-versions test-fire test-outputs hermetic mutants bench notebooks lint doctor clean
+.PHONY: help setup d2l run lab test test-gpu test-book test-versions test-fire test-outputs hermetic bench notebooks lint doctor clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -42,23 +42,20 @@ test-gpu: $(READY)  ## the notebooks and the device tests on this machine's acce
 	@$(BIN)/python -m tools.accelerator
 
 test-book: $(READY)  ## the whole suite beside torchvision and the book's package as it is, in .venv-newest
-	@$(BIN)/python -m tools.versions --jobs $(JOBS) newest
+	@$(BIN)/python -m tools.evidence.versions --jobs $(JOBS) newest
 
 test-versions: $(READY)  ## the whole suite with the oldest and the newest versions, in .venv-oldest and .venv-newest
-	@$(BIN)/python -m tools.versions --jobs $(JOBS)
+	@$(BIN)/python -m tools.evidence.versions --jobs $(JOBS)
 
 test-outputs: $(READY) $(D2L)  ## alter each stored output once, and see validation fail each time
-	@$(BIN)/python -m tools.alter --write --jobs $(JOBS)
+	@$(BIN)/python -m tools.evidence.alter --write --jobs $(JOBS)
 
 hermetic: $(READY) $(D2L)  ## validate without a network, read-only, with other instruction sets, and in other ways
-	@$(BIN)/python -m tools.hermetic --write --jobs $(JOBS)
+	@$(BIN)/python -m tools.evidence.hermetic --write --jobs $(JOBS)
 
 test-fire: $(READY) $(D2L)  ## kill, cut, flip, fill and interrupt checkpoints for long; compile the modules
 	D2LCOMPUTE_KILL_ROUNDS=200 D2LCOMPUTE_FLIP_ROUNDS=500 D2LCOMPUTE_THOROUGH=1 D2LCOMPUTE_DEVICE=cpu OMP_NUM_THREADS=1 \
-	  $(BIN)/python -m pytest -q -n $(JOBS) tests/test_checkpoints_under_fire.py tests/test_properties_transforms.py
-
-mutants: $(READY) $(D2L)  ## change the package bit by bit, and count what its tests notice (hours)
-	@$(BIN)/python -m tools.mutants
+	  $(BIN)/python -m pytest -q -n $(JOBS) tests/checkpoints/test_checkpoints_under_fire.py tests/test_properties_transforms.py
 
 bench: $(READY) $(D2L)  ## measure against torch, safetensors and the book's package; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks

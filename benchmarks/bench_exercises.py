@@ -5,8 +5,8 @@ import time
 from typing import Any
 
 from benchmarks.conftest import Record
-from d2lcompute.exercises._check import examine
-from d2lcompute.exercises._registry import find, names
+from d2lcompute.exercises.checking.examine import examine
+from d2lcompute.exercises.registry import find, names
 
 CHECKS = 3
 

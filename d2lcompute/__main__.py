@@ -17,8 +17,8 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from d2lcompute import doctor
-from d2lcompute.doctor import Finding
+from . import doctor
+from .doctor import Finding
 
 __all__ = ["CHECKS", "diagnose", "main"]
 

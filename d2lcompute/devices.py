@@ -2,37 +2,14 @@
 
 import operator
 import os
-import threading
-import time
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
 
 import torch
+
+from ._current_machine import current_machine
 
 __all__ = ["cpu", "gpu", "num_gpus", "synchronize", "try_all_gpus", "try_gpu"]
 
 _VARIABLE = "D2LCOMPUTE_DEVICE"
-
-
-class _Pretended(Protocol):
-    """What a pretended machine tells this module while its block is open in this thread."""
-
-    @property
-    def device_count(self) -> int: ...
-
-    @property
-    def elapsed_seconds(self) -> float: ...
-
-    def synchronize(self, device: torch.device | str | int | None = None) -> None: ...
-
-    def reporting_to(self, transfers: Any) -> AbstractContextManager[None]: ...
-
-
-class _Situation(threading.local):
-    machine: _Pretended | None = None  # the pretended machine whose block is open in this thread
-
-
-_situation = _Situation()
 
 
 def cpu() -> torch.device:
@@ -86,7 +63,7 @@ def num_gpus() -> int:
     Source:
         Book zh 5.6.1 / en 6.7.1.
     """
-    if (machine := _pretended()) is not None:
+    if (machine := current_machine()) is not None:
         return machine.device_count
     return torch.accelerator.device_count() if _accelerator_type() else 0
 
@@ -139,7 +116,7 @@ def synchronize(device: torch.device | str | int | None = None) -> None:
     """
     if isinstance(device, str | torch.device) and torch.device(device).type in ("cpu", "meta"):
         return
-    if (machine := _pretended()) is not None:
+    if (machine := current_machine()) is not None:
         machine.synchronize(device)
     elif torch.accelerator.is_available():
         torch.accelerator.synchronize(device)
@@ -158,20 +135,9 @@ def _checked_index(i: int) -> int:
     return index
 
 
-def _clock() -> float:
-    """Return the seconds of the clock that counts here: the pretended machine's inside its block."""
-    machine = _pretended()
-    return time.perf_counter() if machine is None else machine.elapsed_seconds
-
-
-def _pretended() -> _Pretended | None:
-    """Return the pretended machine whose block is open in this thread, or None."""
-    return _situation.machine
-
-
 def _accelerator_type() -> str | None:
     """Return the type of the accelerators that may be used, such as ``cuda``, or None without any."""
-    if _pretended() is not None:
+    if current_machine() is not None:
         return "cuda"
     choice = os.environ.get(_VARIABLE, "auto").strip().lower()
     if choice not in ("", "auto", "cpu"):

@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import torch
 
-from .devices import _clock, _pretended, synchronize, try_gpu
+from ._current_machine import clock_seconds, current_machine
+from .devices import synchronize, try_gpu
 
 __all__ = ["Measurement", "Timer", "benchmark"]
 
@@ -101,7 +102,7 @@ class Timer:
 
     def _now(self) -> float:
         synchronize(self.device)
-        return _clock()
+        return clock_seconds()
 
 
 @dataclass(frozen=True)
@@ -166,11 +167,11 @@ def benchmark(
 
     def waiting_clock() -> float:
         synchronize(where)
-        return _clock()
+        return clock_seconds()
 
     timer = _torch_timer()("fn(*args)", globals={"fn": fn, "args": args}, timer=waiting_clock)
     # A modelled time has no noise, and its seconds may be minutes of real arithmetic: once is enough.
-    measured = timer.timeit(1) if _pretended() else timer.blocked_autorange(min_run_time=min_run_seconds)
+    measured = timer.timeit(1) if current_machine() else timer.blocked_autorange(min_run_time=min_run_seconds)
     return Measurement(measured.median, measured.iqr, len(measured.times), measured.number_per_run, where)
 
 

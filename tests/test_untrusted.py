@@ -23,11 +23,13 @@ import d2lcompute
 from d2lcompute import __main__ as command
 from d2lcompute import parameter_table
 from d2lcompute.doctor import Finding
-from d2lcompute.exercises import _help, _store, check, hint, progress, solution
-from d2lcompute.exercises._check import examine
-from d2lcompute.exercises._compare import plain_text, shorten, shown
-from d2lcompute.exercises._registry import find
-from d2lcompute.exercises._trial import Trial
+from d2lcompute.exercises import check, hint, progress, solution
+from d2lcompute.exercises.checking.compare import plain_text, shorten, shown
+from d2lcompute.exercises.checking.examine import examine
+from d2lcompute.exercises.checking.trial import Trial
+from d2lcompute.exercises.learner import help as help_module
+from d2lcompute.exercises.learner import store
+from d2lcompute.exercises.registry import find
 from d2lcompute.figures import draw_blocks
 
 PACKAGE = Path(d2lcompute.__file__).parent
@@ -130,7 +132,7 @@ def shown_objects():
 
 def test_notebooks_get_text_alone(monkeypatch):
     """Jupyter's own formatters find one form of every object of the package: plain text."""
-    monkeypatch.setattr(_help, "_given", {})
+    monkeypatch.setattr(help_module, "_given", {})
 
     kinds = {name: set(DisplayFormatter().format(thing)[0]) for name, thing in shown_objects().items()}
 
@@ -369,7 +371,7 @@ def _data_folder(tmp_path, monkeypatch):
     """Begin without anything passed, in a folder of one's own."""
     folder = tmp_path / "data"
     monkeypatch.setenv("D2LCOMPUTE_DATA", str(folder))
-    monkeypatch.setattr(_store, "_in_memory", set())
+    monkeypatch.setattr(store, "_in_memory", set())
     return folder
 
 
@@ -378,11 +380,11 @@ def test_progress_sets_a_huge_file_aside(data_folder):
     data_folder.mkdir()
     (data_folder / "progress.json").write_text('{"passed": []}' + " " * 1_000_000)
 
-    note = _store.record("why_share")
+    note = store.record("why_share")
 
     assert "was damaged. It is now called progress.damaged-1.json" in note
     assert (data_folder / "progress.damaged-1.json").stat().st_size == 1_000_014
-    assert _store.passed_names() == ({"why_share"}, "")
+    assert store.passed_names() == ({"why_share"}, "")
 
 
 @pytest.mark.parametrize(
@@ -393,10 +395,10 @@ def test_progress_sets_a_foreign_file_aside(data_folder, foreign):
     data_folder.mkdir()
     (data_folder / "progress.json").write_text(foreign)
 
-    _store.record("why_share")
+    store.record("why_share")
 
     assert (data_folder / "progress.damaged-1.json").read_text() == foreign
-    assert _store.passed_names() == ({"why_share"}, "")
+    assert store.passed_names() == ({"why_share"}, "")
 
 
 def test_progress_shows_no_name_of_a_foreign_record(data_folder):
@@ -412,33 +414,33 @@ def test_progress_shows_no_name_of_a_foreign_record(data_folder):
 
 def test_progress_on_a_full_disk_says_so(data_folder, monkeypatch):
     """An error that names no file is told with the folder, and the old record stays."""
-    _store.record("list_blocks")
+    store.record("list_blocks")
     before = (data_folder / "progress.json").read_bytes()
 
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
-    note = _store.record("why_share")
+    note = store.record("why_share")
 
     assert f"ends: {data_folder} cannot be used (OSError)" in note
     assert (data_folder / "progress.json").read_bytes() == before
-    assert _store.passed_names()[0] == {"list_blocks", "why_share"}
+    assert store.passed_names()[0] == {"list_blocks", "why_share"}
 
 
 def test_progress_in_a_read_only_folder_reads_on(data_folder, monkeypatch):
     """Where a folder can be read and not written, what is there counts, and what is new lasts for the session."""
-    _store.record("list_blocks")
+    store.record("list_blocks")
 
     def refuse(path, *args, **kwargs):
         raise PermissionError(errno.EACCES, "read-only", str(path))
 
     for name in ("os.replace", "os.mkdir", "pathlib.Path.mkdir", "tempfile.NamedTemporaryFile"):
         monkeypatch.setattr(name, refuse)
-    note = _store.record("why_share")
+    note = store.record("why_share")
 
     assert "cannot be used (PermissionError)" in note
-    assert _store.passed_names()[0] == {"list_blocks", "why_share"}
+    assert store.passed_names()[0] == {"list_blocks", "why_share"}
 
 
 WRITER = """\
@@ -454,7 +456,7 @@ sys.exit("".join(notes) or 0)
 
 def test_progress_of_two_processes_is_added_up(data_folder):
     """Three processes that pass exercises at the same time lose none, and leave the one file."""
-    arguments = [sys.executable, "-c", WRITER, _store.__file__]
+    arguments = [sys.executable, "-c", WRITER, store.__file__]
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     writers = [subprocess.Popen([*arguments, name], **pipes) for name in "abc"]
 
@@ -464,7 +466,7 @@ def test_progress_of_two_processes_is_added_up(data_folder):
     said = [writer.communicate(timeout=60)[1] for writer in writers]
 
     assert said == ["", "", ""]
-    assert _store.passed_names() == ({f"{name}_{i}" for name in "abc" for i in range(25)}, "")
+    assert store.passed_names() == ({f"{name}_{i}" for name in "abc" for i in range(25)}, "")
     assert [file.name for file in data_folder.iterdir()] == ["progress.json"]
 
 
@@ -480,19 +482,19 @@ def test_progress_waits_for_the_other_process(data_folder):
 
     thread = threading.Thread(target=other)
     thread.start()
-    _store.record("why_share")
+    store.record("why_share")
     thread.join()
 
-    assert _store.passed_names() == ({"list_blocks", "why_share"}, "")
+    assert store.passed_names() == ({"list_blocks", "why_share"}, "")
 
 
 def test_progress_does_not_wait_for_a_dead_process(data_folder, monkeypatch):
     """A lock that nobody takes away holds up one record for a moment, and is gone then."""
-    monkeypatch.setattr(_store, "_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(store, "_WAIT_SECONDS", 0.1)
     data_folder.mkdir()
     (data_folder / "progress.lock").mkdir()
 
-    assert _store.record("why_share") == ""
+    assert store.record("why_share") == ""
 
     assert [file.name for file in data_folder.iterdir()] == ["progress.json"]
 

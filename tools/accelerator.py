@@ -10,7 +10,7 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
     ("-m", "tools.execute", "--jobs", "1"),
-    ("-m", "pytest", "-q", "tests/test_accelerator.py", "tests/test_reality.py"),
+    ("-m", "pytest", "-q", "tests/tools/test_accelerator.py", "tests/pretend/test_reality.py"),
 )
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from d2lcompute.exercises._exercise import Exercise
-from d2lcompute.exercises._registry import find, names
+from d2lcompute.exercises.checking.exercise import Exercise
+from d2lcompute.exercises.registry import find, names
 
 COURSE = Path(__file__).resolve().parent.parent / "notebooks" / "en"
 

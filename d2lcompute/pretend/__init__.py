@@ -21,15 +21,15 @@ on the CPU. A layer that torch computes on the CPU in one piece, such as ``nn.LS
 takes it apart.
 """
 
-from .cards import A100 as A100
-from .cards import A100_PUBLISHED_FLOPS_PER_SECOND as A100_PUBLISHED_FLOPS_PER_SECOND
-from .cards import EPYC_7742 as EPYC_7742
-from .cards import Card as Card
-from .cards import Host as Host
-from .clock import Event as Event
+from .costs.cards import A100 as A100
+from .costs.cards import A100_PUBLISHED_FLOPS_PER_SECOND as A100_PUBLISHED_FLOPS_PER_SECOND
+from .costs.cards import EPYC_7742 as EPYC_7742
+from .costs.cards import Card as Card
+from .costs.cards import Host as Host
+from .costs.clock import Event as Event
 from .machine import Machine as Machine
 from .machine import pretend_gpus
-from .transfers import Transfers as Transfers
-from .transfers import record_transfers
+from .recording import Transfers as Transfers
+from .recording import record_transfers
 
 __all__ = ["pretend_gpus", "record_transfers"]

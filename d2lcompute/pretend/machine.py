@@ -7,14 +7,14 @@ from typing import Self
 
 import torch
 
-from .. import devices
-from .cards import A100, EPYC_7742, Card, Host
-from .clock import Clock, Event
-from .ledger import Ledger
-from .modes import Calls, Operations
+from .._current_machine import current_machine, set_current_machine
+from .costs.cards import A100, EPYC_7742, Card, Host
+from .costs.clock import Clock, Event
+from .costs.ledger import Ledger
 from .placement import CPU, Places
-from .standins import installed
-from .transfers import Transfers
+from .recording import Transfers
+from .torch_hooks.modes import Calls, Operations
+from .torch_hooks.patches import installed
 
 __all__ = ["Machine", "pretend_gpus"]
 
@@ -77,7 +77,7 @@ class Machine:
         self.devices = tuple(torch.device("cuda", i) for i in range(_checked_count(n)))
         self.card, self.host = card, host
         self.current_index = 0
-        real = devices._pretended() is None and torch.accelerator.is_available()
+        real = current_machine() is None and torch.accelerator.is_available()
         self.unused_accelerators = torch.accelerator.device_count() if real else 0
         self.places = Places()
         self.ledger = Ledger(Clock(card, host), self.places)
@@ -92,7 +92,7 @@ class Machine:
     @property
     def is_current(self) -> bool:
         """Whether this machine's block is the innermost of this thread."""
-        return devices._pretended() is self
+        return current_machine() is self
 
     @property
     def elapsed_seconds(self) -> float:
@@ -154,12 +154,12 @@ class Machine:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.callback(setattr, devices._situation, "machine", devices._pretended())
+            stack.callback(set_current_machine, current_machine())
             stack.enter_context(installed())
             stack.enter_context(self.calls)
             stack.enter_context(Operations(self))
             stack.callback(_restore_default_device, torch.get_default_device())
-            devices._situation.machine = self
+            set_current_machine(self)
             self._blocks.append(stack.pop_all())
         return self
 

@@ -1,0 +1,1 @@
+"""Learner: what a notebook calls, and where progress is kept."""

@@ -1,0 +1,1 @@
+"""Lessons: one folder a notebook, one file an exercise."""

@@ -1,0 +1,11 @@
+"""Figures: a net as nested boxes, and the few plots that the notebooks share. No other folder imports matplotlib.
+
+``outline`` says what a drawing of a net shows, ``block_diagram`` draws it; ``plots`` and ``timeline`` draw numbers;
+``style`` is what all of them share.
+"""
+
+from .block_diagram import draw_blocks
+from .plots import plot_histograms, plot_lines, show_matrix
+from .timeline import plot_timeline
+
+__all__ = ["draw_blocks", "plot_histograms", "plot_lines", "plot_timeline", "show_matrix"]

@@ -1,0 +1,89 @@
+"""The ledger: what each operation, copy and read costs, entered on the virtual clock and counted."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from ..host_reads import scalars_read
+from ..operations import Call, Operation, bytes_touched, flops, has_mask, operation, tensors_in
+from ..placement import CPU, Places
+from ..recording import Transfers
+from .clock import Clock
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Enters what a program does on a clock, and counts its transfers.
+
+    Args:
+        clock: the virtual clock.
+        places: where tensors are.
+    """
+
+    def __init__(self, clock: Clock, places: Places) -> None:
+        self.clock, self.places = clock, places
+        self.reports = [Transfers()]
+        self._is_closed = False
+
+    def enter_operation(self, call: Call, device: torch.device, out: object) -> None:
+        """Enter one operation that ran on a device."""
+        op, args, tensors = operation(call.func), call.args, [*call.tensors, *tensors_in(out)]
+        if self._is_closed or op.is_free or not tensors:
+            return
+        if op.name == "copy_" and (source := self.places.of(args[1])) != device:
+            non_blocking = len(args) > 2 and args[2]
+            self.enter_copy(source, device, args[0].nbytes, wait=not non_blocking)
+            return
+        for value in scalars_read(call, self.places.of):
+            self.enter_read(self.places.of(value), value.element_size())
+        if op.name != "_local_scalar_dense":  # the read itself: no kernel
+            self.clock.run(device, op.name, flops(call, out), bytes_touched(tensors), _dtype(tensors))
+        if op.reads or (op.is_indexing and has_mask(args[1])):
+            self.enter_read(device, tensors[0].element_size())
+
+    def enter_share(self, op: Operation, device: torch.device, tensors: list[torch.Tensor]) -> None:
+        """Enter one device's share of an operation on lists."""
+        if not self._is_closed:
+            self.clock.run(device, op.name, 0, bytes_touched(tensors), _dtype(tensors))
+
+    def enter_copy(self, source: torch.device, target: torch.device, nbytes: int, *, wait: bool) -> None:
+        """Enter a copy; the host waits for one to or from its own memory, unless ``wait`` is false."""
+        if self._is_closed:
+            return
+        waits = wait and CPU in (source, target)
+        for report in self.reports:
+            report.add_copy(nbytes, is_read=waits and target == CPU)
+        self.clock.copy(source, target, nbytes, wait=waits)
+
+    def enter_read(self, device: torch.device, nbytes: int) -> None:
+        """Enter a read by the host; what is on the CPU it reads for nothing."""
+        if self._is_closed or device == CPU:
+            return
+        for report in self.reports:
+            report.add_read(nbytes)
+        self.clock.read(device, nbytes)
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Enter nothing while a block runs: what it does stands for something that is entered as a whole."""
+        before, self._is_closed = self._is_closed, True
+        try:
+            yield
+        finally:
+            self._is_closed = before
+
+    @contextmanager
+    def reporting_to(self, transfers: Transfers) -> Iterator[None]:
+        """Count into one more report while a block runs."""
+        self.reports.append(transfers)
+        try:
+            yield
+        finally:
+            self.reports = [report for report in self.reports if report is not transfers]
+
+
+def _dtype(tensors: list[torch.Tensor]) -> torch.dtype:
+    """Return the dtype that an operation computes in: that of its last floating-point tensor."""
+    return next((t.dtype for t in reversed(tensors) if t.is_floating_point()), torch.float32)
