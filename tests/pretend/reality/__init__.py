@@ -1,0 +1,1 @@
+"""Programs that a real GPU and a pretended one must answer alike, and what a real one answered (recorded.json)."""
