@@ -2,7 +2,9 @@
 
 import json
 import platform
+import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import torch
@@ -18,11 +20,22 @@ def record(path: Path) -> None:
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
         "python": platform.python_version(),
+        "driver": _driver(),
+        "date": date.today().isoformat(),
     }
     answers: dict[str, object] = {"machine": machine}
     for section, names in SECTIONS.items():
         answers[section] = {name: fact(section, name, device) for name in names}
     path.write_text(json.dumps(answers, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _driver() -> str:
+    """Return the version of NVIDIA's driver, as its own program says it."""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[0]
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 if __name__ == "__main__":
