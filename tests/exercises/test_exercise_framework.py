@@ -30,7 +30,7 @@ from d2lcompute.exercises.checking.trial import Counterexample, Trial
 from d2lcompute.exercises.learner import store
 from d2lcompute.exercises.registry import find, names
 from d2lcompute.exercises.sandbox.settings import kept_settings, seed_everything
-from d2lcompute.exercises.sandbox.stop import time_limit
+from d2lcompute.exercises.sandbox.stop import TimeIsUp, run_within
 
 
 def doubles(answer, trial):
@@ -527,8 +527,12 @@ def test_check_keeps_an_alarm_that_was_set():
 def test_time_limit_needs_no_alarm(monkeypatch):
     """On a system without alarms, as Windows is, the watchdog takes their place in the main thread too."""
     monkeypatch.delattr(signal, "setitimer", raising=False)
+    names = []
 
-    assert time_limit(1.0).gen.__name__ == "_watchdog"
+    with pytest.raises(TimeIsUp):
+        run_within(0.05, lambda: [names.append(thread.name) for thread in threading.enumerate()] and _spin(None))
+
+    assert len(names) > threading.active_count()
 
 
 def test_check_in_a_thread_stops_an_answer_that_spins():
@@ -541,6 +545,59 @@ def test_check_in_a_thread_stops_an_answer_that_spins():
 
     assert not thread.is_alive()
     assert "it was still running, and was stopped" in results[0].message
+
+
+PROBE = """
+import sys, threading, time
+from d2lcompute.exercises.sandbox.stop import TimeIsUp, run_within
+
+def swallow():
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
+        try:
+            while time.monotonic() < end: pass
+        except BaseException:
+            pass
+
+def spin():
+    while True: pass
+
+def fail():
+    raise ValueError
+
+def last_moment():
+    end = time.monotonic() + 0.02
+    while time.monotonic() < end: pass
+
+def work():
+    close_calls = [(0.02 + k / 1e5, last_moment) for k in range(-20, 20)]
+    for _ in range(3):
+        for seconds, task in ((5, int), (0.05, swallow), (0.05, spin), (5, fail), *close_calls):
+            try:
+                run_within(seconds, task)
+            except (TimeIsUp, ValueError):
+                pass
+    sys.settrace(lambda *_: None)
+    (lambda: 1)()
+    sys.settrace(None)
+    time.sleep(0.2)
+    ended.append(threading.active_count())
+
+ended = []
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print(ended)
+"""
+
+
+def test_check_in_a_thread_leaves_nothing_pending():
+    """However an answer ends, no exception is on its way afterwards, and a traced function returns."""
+    command = [sys.executable, "-c", PROBE]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.stdout, done.stderr) == ("[2]\n", "")
 
 
 def test_check_in_a_thread_leaves_no_watchdog():

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..sandbox.settings import SEED, changed_settings, kept_settings, seed_everything
-from ..sandbox.stop import TimeIsUp, noted_interrupts, time_limit
+from ..sandbox.stop import TimeIsUp, noted_interrupts, run_within
 from .compare import plain_text, shorten
 from .exercise import Exercise, Requirement
 from .report import CheckResult, Failure, is_stub_error, not_attempted, passed, report
@@ -42,8 +42,9 @@ def examine(
     printed = _Printed()
     with noted_interrupts() as interrupts, kept_settings() as settings:
         try:
-            with redirect_stdout(printed), redirect_stderr(printed), time_limit(limit_seconds):
-                failure = trials.first_failure(requirements or exercise.requirements, settings)
+            with redirect_stdout(printed), redirect_stderr(printed):
+                wanted = requirements or exercise.requirements
+                failure = run_within(limit_seconds, lambda: trials.first_failure(wanted, settings))
         except TimeIsUp:
             failure = trials.too_long(limit_seconds)
         finally:
