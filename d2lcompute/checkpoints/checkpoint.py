@@ -13,9 +13,11 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..devices import cpu
+from .archive import read_archive, write_archive
 from .errors import CheckpointError
-from .files import read_archive, read_tensors, write_archive, write_tensors
-from .state import check_model, check_optimizer, outline, restore, state_of
+from .state import check_model, check_optimizer, choose_fitting, optimizer_layout, restore, state_of
+from .tensors import check_writable, read_tensors, write_tensors
+from .wrapped import unwrapped
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
@@ -24,11 +26,21 @@ _FORMAT, _VERSION = "d2lcompute checkpoint", 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds besides the model and the optimizer."""
+    """What a file holds besides the model and the optimizer, and what became of its entries.
+
+    Attributes:
+        path: the file.
+        step: how far the training had come.
+        extra: the extra values.
+        skipped: with ``partial=True``, the entries of the file that fit nothing in the model.
+        kept: with ``partial=True``, the entries of the model that kept their values.
+    """
 
     path: Path
     step: int
     extra: dict[str, Any]
+    skipped: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 def save_checkpoint(
@@ -45,6 +57,9 @@ def save_checkpoint(
     The file is written beside ``path`` and moved into place when it is complete: whatever happens, ``path`` holds the
     old checkpoint or the new one. Only a process that is killed leaves a temporary file, hidden and ending in ``.tmp``.
     Windows refuses to replace a file while another program reads it: an error, and the old checkpoint stays.
+
+    A model that is wrapped (``torch.compile``, ``DataParallel``, ``DistributedDataParallel``, also one inside another,
+    also a part of the model) is saved under the names of the bare one, and so loads into either.
 
     Args:
         path: where to save. If it ends in ``.safetensors``, the file holds the model's tensors and nothing else, for
@@ -79,11 +94,12 @@ def save_checkpoint(
             raise CheckpointError(
                 f"{file}: expected tensors alone, found {others[0]!r}; choose a name that ends in .pt"
             )
-        return write_tensors(file, model, durable=durable)
+        return write_tensors(file, state, durable=durable)
+    check_writable(file, state)
     content: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "step": step, "model": state, "extra": extra}
     content["optimizer"] = None
     if optimizer is not None:
-        content["optimizer"] = {"outline": outline(model, optimizer), "state_dict": optimizer.state_dict()}
+        content["optimizer"] = {"outline": optimizer_layout(model, optimizer), "state_dict": optimizer.state_dict()}
     return write_archive(file, content, durable=durable)
 
 
@@ -94,11 +110,13 @@ def load_checkpoint(
     *,
     map_location: Any = None,
     verify: bool = True,
+    partial: bool = False,
 ) -> Checkpoint:
     """Load a file of :func:`save_checkpoint` into a model and an optimizer: all of it, or nothing and an error.
 
     Nothing in the file is run. Tensors are copied into the model where it is, whatever device they were saved from.
     That takes little memory; a model on an accelerator, or with its own way of loading, needs that of a second one.
+    A wrapped model (see :func:`save_checkpoint`) loads what a bare one saved, and the other way round.
 
     Args:
         path: the file.
@@ -107,15 +125,19 @@ def load_checkpoint(
         map_location: where ``extra`` goes, as in ``torch.load``; by default the CPU.
         verify: compare the file with its checksums first (about a third of a second for a gigabyte). Without, a bit
             that flipped on the disk can become a wrong weight in silence, as with ``torch.load``.
+        partial: load the entries whose name, shape and dtype fit, and leave the rest of the model as it is: a backbone
+            under a new head. Unlike ``load_state_dict(strict=False)`` it takes an entry of another shape for one that
+            does not fit, says what was left out, and refuses a file in which nothing fits.
 
     Returns:
-        The path, the step and the extra values.
+        The path, the step and the extra values; with ``partial`` also what was skipped and what was kept.
 
     Raises:
         CheckpointError: if the file is missing, damaged, no checkpoint, holds code, or does not fit. The model and the
             optimizer are then, bit for bit, what they were.
         TypeError: if ``model`` or ``optimizer`` is of the wrong type.
-        ValueError: if an optimizer is to be loaded from a ``.safetensors`` file, which holds tensors alone.
+        ValueError: if an optimizer is to be loaded from a ``.safetensors`` file, which holds tensors alone, or with
+            ``partial``, since its state belongs to the whole model.
 
     Example:
         See :func:`save_checkpoint`.
@@ -124,13 +146,26 @@ def load_checkpoint(
         Book zh 5.5.2 / en 6.6.2.
     """
     file, _, _ = _check_arguments(path, model, optimizer)
+    if partial and optimizer is not None:
+        raise ValueError(
+            "optimizer must be None with partial=True: its state belongs to all parameters of the model that was "
+            "saved; load the model, then build an optimizer for it"
+        )
     current = state_of(file, model, keep_vars=True)
-    saved = _read(file, map_location or cpu(), verify=verify)
+    saved = _read(file, cpu() if map_location is None else map_location, verify=verify)
+    saved["model"] = unwrapped(saved["model"], current)
+    skipped: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    if partial:
+        saved["model"], skipped, kept = choose_fitting(file, current, saved["model"])
+        current = {key: current[key] for key in saved["model"]}
     try:
         check_model(file, current, saved["model"])
         if optimizer is not None:
             check_optimizer(file, model, optimizer, saved["optimizer"])
-        loaded = Checkpoint(file, saved["step"], copy.deepcopy(saved["extra"]))  # a copy outlives the mapped file
+        loaded = Checkpoint(
+            file, saved["step"], copy.deepcopy(saved["extra"]), skipped, kept
+        )  # a copy outlives the file
         restore(model, optimizer, current, saved["model"], saved["optimizer"])
     except CheckpointError:
         raise

@@ -1,4 +1,4 @@
-"""Restoring: whether a saved state fits a model and an optimizer, and how it replaces theirs, all of it or nothing."""
+"""State: what a model and an optimizer hold, whether a saved one fits, and how it replaces theirs, all or nothing."""
 
 import contextlib
 import copy
@@ -12,8 +12,10 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from .errors import CheckpointError
+from .wrapped import bare_names
 
-__all__ = ["check_model", "check_optimizer", "outline", "restore", "state_of"]
+__all__ = ["check_model", "check_optimizer", "choose_fitting", "optimizer_layout", "restore", "state_of"]
+
 
 # What torch.optim calls the tensors that it keeps for a parameter and gives the parameter's shape.
 _PARAMETER_SHAPED = {"acc_delta", "ax", "exp_avg", "exp_avg_sq", "exp_inf", "grad_avg", "max_exp_avg_sq"}
@@ -21,14 +23,20 @@ _PARAMETER_SHAPED |= {"momentum_buffer", "prev", "square_avg", "sum"}
 
 
 def state_of(file: Path, model: nn.Module, *, keep_vars: bool = False) -> dict[str, Any]:
-    """Return a model's state, unless it has no values: a lazy layer before its first data, the ``meta`` device."""
-    state: dict[str, Any] = model.state_dict(keep_vars=keep_vars)
-    for key, value in state.items():
-        if is_lazy(value):
+    """Return a model's state by the names of the bare model, without those that wrappers put in front.
+
+    Raises:
+        CheckpointError: if an entry has no values: a lazy layer before its first data, the ``meta`` device.
+    """
+    for key, tensor in (*model.named_parameters(), *model.named_buffers()):  # state_dict fails at a lazy buffer
+        if is_lazy(tensor):
             raise CheckpointError(
                 f"{file}: expected values for {key!r}, found a lazy layer that has seen no data and has no shape yet; "
                 "pass one batch through the model first"
             )
+    bare = bare_names(model)
+    state = {bare.get(key, key): value for key, value in model.state_dict(keep_vars=keep_vars).items()}
+    for key, value in state.items():
         if isinstance(value, torch.Tensor) and value.is_meta:
             raise CheckpointError(
                 f"{file}: expected values for {key!r}, found a tensor on the meta device, which has none; build the "
@@ -37,15 +45,36 @@ def state_of(file: Path, model: nn.Module, *, keep_vars: bool = False) -> dict[s
     return state
 
 
-def outline(model: nn.Module, optimizer: Optimizer) -> dict[str, str]:
+def optimizer_layout(model: nn.Module, optimizer: Optimizer) -> dict[str, str]:
     """Describe what an optimizer works on: its class, then the name, shape and dtype of each parameter in order."""
-    names = {id(parameter): repr(name) for name, parameter in model.named_parameters()}
+    bare = bare_names(model)
+    names = {id(parameter): repr(bare.get(name, name)) for name, parameter in model.named_parameters()}
     lines = {"class": type(optimizer).__name__}
     for number, group in enumerate(optimizer.param_groups):
         for place, parameter in enumerate(group["params"]):
             name = names.get(id(parameter), "a tensor outside the model")
             lines[f"parameter {place} of group {number}"] = f"{name} with {_describe(parameter)}"
     return lines
+
+
+def choose_fitting(
+    file: Path, current: Mapping[str, Any], saved: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
+    """Return the saved entries that fit a model's, the names of those that do not, and the model's that stay.
+
+    Raises:
+        CheckpointError: if nothing fits.
+    """
+    expected, found = _describe_all(current), _describe_all(saved)
+    fitting = {key: saved[key] for key in current if found.get(key) == expected[key]}
+    if not fitting:
+        raise CheckpointError(
+            f"{file}: model: expected an entry with the name, shape and dtype of one in the model, found none; in the "
+            f"model: {_some(list(current))}; in the file: {_some(list(saved))}. Build the shared part as it was saved"
+        )
+    skipped = tuple(key for key in saved if key not in fitting)
+    kept = tuple(key for key in current if key not in fitting)
+    return fitting, skipped, kept
 
 
 def check_model(file: Path, current: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
@@ -70,7 +99,7 @@ def check_optimizer(file: Path, model: nn.Module, optimizer: Optimizer, saved: M
             f"{file}: expected an optimizer's state, found none, since it was saved without an optimizer; leave out "
             "optimizer to load the model alone"
         )
-    _check_same(file, "optimizer", outline(model, optimizer), saved["outline"])
+    _check_same(file, "optimizer", optimizer_layout(model, optimizer), saved["outline"])
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     expected, found = {}, {}
     for number, kept in saved["state_dict"]["state"].items():
@@ -111,14 +140,16 @@ def restore(
             _copy(list(current.values()), [saved[key] for key in current])
             undo.pop_all()
             return
-        before = model.state_dict()
+        before, bare = model.state_dict(), bare_names(model)
         for key, value in before.items():
             before[key] = value.to("cpu", copy=True) if isinstance(value, torch.Tensor) else copy.deepcopy(value)
-            if isinstance(value, torch.Tensor):
-                undo.callback(_copy, [current[key]], [before[key]])
+            if isinstance(value, torch.Tensor) and bare.get(key, key) in current:
+                undo.callback(_copy, [current[bare.get(key, key)]], [before[key]])
         undo.callback(model.load_state_dict, before)
+        by_key = {key: saved[bare.get(key, key)] for key in before if bare.get(key, key) in current}
         # A module with its own way of loading may keep what it is given, and the file will not stay mapped.
-        model.load_state_dict(saved if usual else copy.deepcopy(saved))
+        options = {} if len(by_key) == len(before) else {"strict": False}  # not every model's own way takes options
+        model.load_state_dict(by_key if usual else copy.deepcopy(by_key), **options)
         undo.pop_all()
 
 
@@ -191,7 +222,8 @@ def _describe_all(state: Mapping[str, Any]) -> dict[str, str]:
 def _check_same(file: Path, part: str, expected: Mapping[str, str], found: Mapping[str, str]) -> None:
     """Raise if one side lacks a key, or at the first one at which the two differ."""
     remedy = f"build the {part} as it was when the file was saved"
-    missing, surplus = ([key for key in a if key not in b] for a, b in ((expected, found), (found, expected)))
+    missing = [key for key in expected if key not in found]
+    surplus = [key for key in found if key not in expected]
     if missing or surplus:
         lists = f"expected and not found: {_some(missing)}; found and not expected: {_some(surplus)}"
         raise CheckpointError(f"{file}: {part}: {lists}; {remedy}")

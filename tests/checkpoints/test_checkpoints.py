@@ -894,12 +894,11 @@ def test_load_checkpoint_into_tensors_that_copying_may_refuse(saved, monkeypatch
     assert everything(net, optimizer) == saved[1]
 
 
-@pytest.mark.parametrize("kind", ["expanded", "inference"])
-def test_load_checkpoint_reports_tensors_that_cannot_be_written(kind, tmp_path):
+def test_load_checkpoint_reports_tensors_that_cannot_be_written(tmp_path):
     """A tensor into which torch cannot copy is an error that changes nothing, also not the layers before it."""
     net = nn.Sequential(nn.Linear(2, 2), nn.Module())
-    with torch.inference_mode(kind == "inference"):
-        net[1].register_buffer("mask", torch.zeros(1).expand(3) if kind == "expanded" else torch.zeros(3))
+    with torch.inference_mode():
+        net[1].register_buffer("mask", torch.zeros(3))
     save_checkpoint(tmp_path / "net.pt", net, durable=False)
     nn.init.zeros_(net[0].weight)
     before = everything(net)
@@ -1013,7 +1012,8 @@ def test_save_checkpoint_refuses_what_could_not_be_loaded(value, label, kind, tm
     message = message_of(save_checkpoint, path, nn.Linear(1, 1), extra={"fine": 1, "it": value})
 
     assert message.startswith(f"{path}: {label}: expected tensors, numbers, strings, None, or lists, tuples, sets and")
-    assert f"found a value of type {kind}, which torch.load refuses; convert it. Nothing was written" in message
+    assert f"found a value of type {kind}, which torch.load refuses; " in message
+    assert message.endswith(". Nothing was written")
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["net.pt"]
 
@@ -1096,7 +1096,7 @@ def test_save_checkpoint_reports_a_folder_that_takes_no_files(tmp_path, monkeypa
 
     assert message == (
         f"{tmp_path / 'net.pt'}: could not be written (PermissionError: read-only file system); what was there before "
-        "is unchanged. Check the space left, or choose another path; a name that ends in .pt takes every kind of tensor"
+        "is unchanged; check the space left, or choose another path"
     )
     assert os.listdir(tmp_path) == []
 
@@ -1272,8 +1272,7 @@ def test_save_checkpoint_refuses_what_safetensors_cannot_hold(tmp_path):
         save_checkpoint, path, Remembering("a")
     )
     message = message_of(save_checkpoint, path, net)
-    assert "could not be written (KeyError: torch.complex128)" in message
-    assert "a name that ends in .pt takes every kind of tensor" in message
+    assert "found 'values' of torch.complex128 in the layout torch.strided; choose a name that ends in .pt" in message
     assert os.listdir(tmp_path) == []
 
 

@@ -65,7 +65,7 @@ def test_save_checkpoint_keeps_the_old_file_on_a_full_disk(saved, monkeypatch):
     path, (net, optimizer) = saved[0], small()
     save_checkpoint(path, net, optimizer, step=1, durable=False)
     before = path.read_bytes()
-    monkeypatch.setattr(files, "open", lambda path, mode: io.BufferedWriter(FullDisk(path, "w"), 256), raising=False)
+    monkeypatch.setattr(archives, "open", lambda path, mode: io.BufferedWriter(FullDisk(path, "w"), 256), raising=False)
 
     for room in range(0, len(before) - 64, 1 if THOROUGH else 64):
         FullDisk.room = room
@@ -283,7 +283,7 @@ ODD = {
 }
 
 
-NOT_IN_SAFETENSORS = "every other", "a view of more", "conjugated", "negated", "sparse", "sparse rows", "quantized"
+NOT_IN_SAFETENSORS = "conjugated", "negated", "sparse", "sparse rows", "quantized"
 REFUSED = {(kind, "net.safetensors") for kind in (*NOT_IN_SAFETENSORS, "complex32")}
 
 
@@ -712,7 +712,7 @@ def archive(path):
             "is no checkpoint: expected a zip archive, found b'epoc'; check th",
         ),
         (Path.touch, "is empty; check the path, or load an older one"),
-        (legacy, "is no checkpoint: expected a zip archive, found b'\\x80\\x02"),
+        (legacy, "found a file in torch's format before 1.6: read it with torch.load(path, weights_only=True)"),
         (archive, "expected a file of save_checkpoint, found one that is damaged or something else (RuntimeError: "),
         (
             lambda path: zipfile.ZipFile(path, "w").close(),
@@ -1019,7 +1019,7 @@ def test_save_checkpoint_survives_being_killed_before_each_line(save, tmp_path):
 
     outcomes, kills = set(), 0
     for number in numbers_of_lines(
-        lambda: save(path, nets[1]), inside=("_replace", "_flush", "write", "save_in_place")
+        lambda: save(path, nets[1]), inside=("replace_file", "_flush", "write", "save_in_place")
     ):
         path.write_bytes(old)
         kills += killed_before_line(number, lambda: save(path, nets[1]))
