@@ -28,6 +28,7 @@ import torch
 from torch import nn
 
 from d2lcompute.checkpoints import CheckpointError, files, load_checkpoint, save_checkpoint, state
+from d2lcompute.checkpoints import archive as archives
 from tests.checkpoints.nets import bits, everything, linear, message_of, save_trained, sgd, small, train
 
 LINUX = sys.platform == "linux"
