@@ -10,62 +10,14 @@ import io
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
-from importlib import import_module
-from pathlib import Path
 
-from . import doctor
-from .doctor import Finding
+from .doctor import Finding, diagnose
 
-__all__ = ["CHECKS", "diagnose", "main"]
+__all__ = ["main"]
 
 _COLOURS = {"OK": "\033[32m", "WARN": "\033[33m", "FAIL": "\033[31m"}
-
-
-def _data_folder() -> Path:
-    """Return the folder in which the exercises keep progress; a test compares it with theirs."""
-    chosen = os.environ.get("D2LCOMPUTE_DATA")
-    return Path(chosen or import_module("platformdirs").user_data_dir("d2lcompute", appauthor=False))
-
-
-CHECKS: Mapping[str, Callable[[], Finding]] = {
-    "Python": doctor.check_python,
-    "torch": doctor.check_torch,
-    "accelerators": doctor.check_accelerators,
-    "d2lcompute": doctor.check_package,
-    "numpy": partial(doctor.check_optional, "numpy", "2.0", "notebooks", "arrays in the notebooks"),
-    "Jupyter": doctor.check_jupyter,
-    "kernel": doctor.check_kernel,
-    "matplotlib": partial(doctor.check_optional, "matplotlib", "3.9", "notebooks", "the figures"),
-    "scikit-learn": partial(doctor.check_optional, "scikit-learn", "1.5", "beyond", "the digits of notebook 08"),
-    "tensorboard": partial(doctor.check_optional, "tensorboard", "2.18", "beyond", "notebook 10"),
-    "torchinfo": partial(doctor.check_optional, "torchinfo", "1.8", "beyond", "notebook 10"),
-    "torchao": partial(doctor.check_optional, "torchao", "0.18", "beyond", "notebook 12"),
-    "the book's package": doctor.check_book,
-    "temporary folder": partial(
-        doctor.check_folder, tempfile.gettempdir, "FAIL", "set TMPDIR (on Windows TEMP) to a folder of your own"
-    ),
-    "data folder": partial(
-        doctor.check_folder, _data_folder, "WARN", "progress is not kept until this folder, in your home, is yours"
-    ),
-    "current folder": partial(
-        doctor.check_folder, os.getcwd, "WARN", "change to a folder of your own before you start Jupyter"
-    ),
-}
-
-
-def diagnose() -> dict[str, Finding]:
-    """Run every check and return its finding by the check's name.
-
-    A check that raises is a finding too: FAIL, with what it raised.
-
-    Returns:
-        name of the check → what it found, in the order of :data:`CHECKS`.
-    """
-    return {name: _examine(check) for name, check in CHECKS.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,14 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = "\n".join(_line(name, finding, coloured) for name, finding in findings.items())
     print(text)
     return int(any(finding.status == "FAIL" for finding in findings.values()))
-
-
-def _examine(check: Callable[[], Finding]) -> Finding:
-    try:
-        return check()
-    except Exception as error:
-        found = f"this check could not be made: {type(error).__name__}: {error}"
-        return Finding("FAIL", found, "mend what says FAIL in the other lines, then run the doctor again")
 
 
 def _line(name: str, finding: Finding, coloured: bool) -> str:

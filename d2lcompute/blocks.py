@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ._arguments import checked_integer
+
 __all__ = ["MLP", "FixedHiddenMLP", "MySequential", "NestMLP"]
 
 
@@ -60,7 +62,7 @@ class MySequential(nn.Module, MutableSequence[nn.Module]):
         super().__init__()
         named = len(blocks) == 1 and isinstance(blocks[0], OrderedDict)
         for name, block in blocks[0].items() if named else enumerate(blocks):
-            self.add_module(str(name), block)
+            self.add_module(str(name), _checked_block(block))
 
     def forward(self, X: Any) -> Any:
         """Hand the input through every block in turn."""
@@ -74,7 +76,7 @@ class MySequential(nn.Module, MutableSequence[nn.Module]):
         return list(self._modules.values())[index]
 
     def __setitem__(self, index: Any, block: Any) -> None:
-        setattr(self, list(self._modules)[index], block)
+        setattr(self, list(self._modules)[index], _checked_block(block))
 
     def __delitem__(self, index: Any) -> None:
         blocks = list(self)
@@ -89,7 +91,7 @@ class MySequential(nn.Module, MutableSequence[nn.Module]):
 
     def insert(self, index: int, value: nn.Module) -> Self:  # type: ignore[override]  # torch returns self
         """Put a block before the ``index``-th; all are numbered anew, as after a deletion, and names are lost."""
-        if not isinstance(value, nn.Module):
+        if not isinstance(value, nn.Module):  # an AssertionError, as nn.Sequential raises: programs may catch it
             raise AssertionError(f"module should be of type {nn.Module}; got {type(value)}")
         if not -len(self) <= index <= len(self):
             raise IndexError(f"index {index} is out of range for {len(self)} blocks")
@@ -99,7 +101,7 @@ class MySequential(nn.Module, MutableSequence[nn.Module]):
         """Put a block at the end."""
         if (name := str(len(self))) in self._modules:
             raise KeyError(f"the next block gets the name {name!r}, and another block has it: rename that one first")
-        self.add_module(name, value)
+        self.add_module(name, _checked_block(value))
         return self
 
     def extend(self, values: Iterable[nn.Module]) -> Self:  # type: ignore[override]  # torch returns self
@@ -116,10 +118,7 @@ class MySequential(nn.Module, MutableSequence[nn.Module]):
         return self.extend(list(other))
 
     def __mul__(self, times: int) -> "MySequential":
-        if not isinstance(times, int) or times <= 0:
-            error = ValueError if isinstance(times, int) else TypeError
-            raise error(f"* repeats the blocks a whole number of times, once or more; got {times!r}")
-        return MySequential(*list(self) * times)
+        return MySequential(*list(self) * checked_integer("times", times, minimum=1, meaning="how often to repeat"))
 
     __rmul__ = __mul__
 
@@ -129,6 +128,30 @@ class MySequential(nn.Module, MutableSequence[nn.Module]):
     def _number(self, blocks: list[nn.Module]) -> Self:
         self._modules = {str(i): block for i, block in enumerate(blocks)}
         return self
+
+
+def _checked_block(block: Any) -> nn.Module:
+    """Return a block if it is a module; what people hand over instead is told by name, with what to write.
+
+    Raises:
+        TypeError: if it is no module, as ``nn.Sequential`` raises, too.
+    """
+    if isinstance(block, nn.Module):
+        return block
+    if isinstance(block, type) and issubclass(block, nn.Module):
+        advice = f"{block.__name__} is the class: write {block.__name__}() to make an object of it"
+    elif isinstance(block, dict):
+        advice = "a dict of blocks: hand it over as OrderedDict(blocks), alone"
+    elif isinstance(block, Iterable) and not isinstance(block, torch.Tensor | str):
+        advice = f"a {type(block).__name__} of blocks: write MySequential(*blocks)"
+    elif block is None:
+        advice = "None: leave the block out, or write nn.Identity()"
+    elif callable(block):
+        name = getattr(block, "__name__", type(block).__name__)
+        advice = f"the function {name}: wrap it in a module whose forward calls it; for many there is one, as nn.ReLU()"
+    else:
+        advice = f"{block!r} ({type(block).__name__})"
+    raise TypeError(f"a block must be an nn.Module, an object such as nn.ReLU(); got {advice}")
 
 
 class FixedHiddenMLP(nn.Module):

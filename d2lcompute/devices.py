@@ -1,10 +1,10 @@
 """Devices: which accelerators this machine has, and how to wait for them."""
 
-import operator
 import os
 
 import torch
 
+from ._arguments import checked_integer
 from ._current_machine import current_machine
 
 __all__ = ["cpu", "gpu", "num_gpus", "synchronize", "try_all_gpus", "try_gpu"]
@@ -104,8 +104,8 @@ def try_all_gpus() -> list[torch.device]:
 def synchronize(device: torch.device | str | int | None = None) -> None:
     """Wait until a device has finished what it was given; do nothing where there is nothing to wait for.
 
-    An accelerator takes orders and returns at once. A clock that is read before it has finished tells the time
-    that it took to give the orders.
+    A call on an accelerator launches a kernel and returns at once. A clock that is read before the kernel has finished
+    tells the time of the launch.
 
     Args:
         device: the device to wait for; by default the current accelerator. The CPU needs no waiting.
@@ -124,15 +124,7 @@ def synchronize(device: torch.device | str | int | None = None) -> None:
 
 def _checked_index(i: int) -> int:
     """Return ``i`` as an integer that may number a device."""
-    try:
-        index = operator.index(i)
-    except TypeError:
-        index = None
-    if index is None or isinstance(i, bool):
-        raise TypeError(f"i must be an integer that numbers an accelerator, such as 0; got {i!r} ({type(i).__name__})")
-    if index < 0:
-        raise ValueError(f"i must be 0 or more: accelerators are counted from 0; got {index}")
-    return index
+    return checked_integer("i", i, minimum=0, meaning="the number of an accelerator, counted from 0")
 
 
 def _accelerator_type() -> str | None:

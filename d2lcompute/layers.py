@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ._arguments import checked_integer
+
 __all__ = ["CenteredLayer", "MyLinear"]
 
 
@@ -31,9 +33,7 @@ class CenteredLayer(nn.Module):
 
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
-        if dim is not None and (not isinstance(dim, int) or isinstance(dim, bool)):
-            raise TypeError(f"dim must be an integer or None (all elements); got {dim!r} ({type(dim).__name__})")
-        self.dim = dim
+        self.dim = None if dim is None else checked_integer("dim", dim, meaning="or None for all elements")
 
     def forward(self, X: Tensor) -> Tensor:
         """Subtract the mean over ``dim``, or over all elements."""
@@ -67,8 +67,9 @@ class MyLinear(nn.Module):
         bias: ``(units,)``, or None
 
     Raises:
-        TypeError: if ``in_units`` or ``units`` is no integer, or ``activation`` cannot be called.
-        ValueError: if ``in_units`` or ``units`` is less than 1.
+        TypeError: if ``in_units`` or ``units`` is no integer, or ``activation`` cannot be called; at a call, if the
+            input has another dtype than the weight.
+        ValueError: if ``in_units`` or ``units`` is less than 1; at a call, if the input has another width.
 
     Example:
         >>> layer = MyLinear(5, 3, activation=F.relu)
@@ -94,13 +95,14 @@ class MyLinear(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.in_units, self.units = _checked_size("in_units", in_units), _checked_size("units", units)
+        self.in_units = checked_integer("in_units", in_units, minimum=1)
+        self.units = checked_integer("units", units, minimum=1)
         if activation is not None and not callable(activation):
             raise TypeError(f"activation must be a function such as F.relu, or None; got {activation!r}")
         self.activation = activation
-        self.weight = nn.Parameter(torch.empty(in_units, units, device=device, dtype=dtype))
+        self.weight = nn.Parameter(torch.empty(self.in_units, self.units, device=device, dtype=dtype))
         if bias:
-            self.bias = nn.Parameter(torch.empty(units, device=device, dtype=dtype))
+            self.bias = nn.Parameter(torch.empty(self.units, device=device, dtype=dtype))
         else:
             self.register_parameter("bias", None)
         self.reset_parameters()
@@ -113,11 +115,28 @@ class MyLinear(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         """Multiply, add the bias, apply the activation."""
-        if X.ndim == 2 and self.bias is not None:
-            Y = torch.addmm(self.bias, X, self.weight)  # what F.linear does in the end, without turning the weight
-        else:
-            Y = F.linear(X, self.weight.T, self.bias)
+        try:
+            if X.ndim == 2 and self.bias is not None:
+                Y = torch.addmm(self.bias, X, self.weight)  # what F.linear does in the end, without turning the weight
+            else:
+                Y = F.linear(X, self.weight.T, self.bias)
+        except RuntimeError as error:
+            self._explain(X, error)
+            raise
         return Y if self.activation is None else self.activation(Y)
+
+    def _explain(self, X: Tensor, error: RuntimeError) -> None:
+        """Raise the layer's own words for an input that cannot fit; other errors are torch's to tell."""
+        if X.ndim == 0 or X.shape[-1] != self.in_units:
+            raise ValueError(
+                f"X must have {self.in_units} features in its last dimension, the layer's in_units; got an input of "
+                f"shape {tuple(X.shape)} for a weight of shape {tuple(self.weight.shape)}"
+            ) from error
+        if X.dtype != self.weight.dtype:
+            raise TypeError(
+                f"X must have the dtype of the layer's weight, {self.weight.dtype}; got {X.dtype} of shape "
+                f"{tuple(X.shape)}: write X.to({self.weight.dtype}), or X.float()"
+            ) from error
 
     def extra_repr(self) -> str:
         """Show the sizes, whether there is a bias, and an activation that is a plain function."""
@@ -125,12 +144,3 @@ class MyLinear(nn.Module):
         if self.activation is None or isinstance(self.activation, nn.Module):
             return text  # an activation that is a module has a line of its own below this one
         return f"{text}, activation={getattr(self.activation, '__name__', type(self.activation).__name__)}"
-
-
-def _checked_size(name: str, size: int) -> int:
-    """Return ``size`` if it may be the number of a layer's inputs or outputs."""
-    if not isinstance(size, int) or isinstance(size, bool):
-        raise TypeError(f"{name} must be an integer; got {size!r} ({type(size).__name__})")
-    if size < 1:
-        raise ValueError(f"{name} must be at least 1; got {size}")
-    return size

@@ -9,6 +9,8 @@ from torch.nn.parameter import is_lazy
 
 __all__ = ["ParameterRow", "ParameterTable", "count_parameters", "parameter_table", "tied_groups"]
 
+_MOST_ROWS, _SHOWN_ROWS = 60, 20
+
 
 @dataclass(frozen=True)
 class ParameterRow:
@@ -43,14 +45,31 @@ class ParameterTable(tuple[ParameterRow, ...]):
 
     The text is the same on every run. Two columns come only when needed: ``tied with`` when a parameter has several
     names, ``device`` when not all lies on the CPU. Elements counted above, under another name, stand in parentheses.
+    Of more than 60 rows the repr shows the first and the last 20, as pandas does; :meth:`to_string` shows all.
     """
 
     def __repr__(self) -> str:
+        return self._text(rows=_SHOWN_ROWS if len(self) > _MOST_ROWS else None)
+
+    def to_string(self) -> str:
+        """Return the whole table as text, however many rows it has.
+
+        Example:
+            >>> print(parameter_table(nn.Linear(4, 2)).to_string())
+            name    shape   elements  dtype    trainable
+            weight  (2, 4)         8  float32  yes
+            bias    (2,)           2  float32  yes
+            total: 10 elements in 2 parameters
+        """
+        return self._text(rows=None)
+
+    def _text(self, *, rows: int | None) -> str:
+        """Return the table; with a number of rows, so many from its top and so many from its end."""
         place = {row.name: i for i, row in enumerate(self)}
         firsts = {row.name: row for row in self if all(place[row.name] < place[other] for other in row.tied_with)}
         numbers = ["?" if row.elements is None else f"{row.elements:,}" for row in self]
         columns = {
-            "name": [_line(row.name) for row in self],
+            "name": [written_out(row.name) for row in self],
             "shape": ["uninitialised" if row.shape is None else str(row.shape) for row in self],
             "elements": [n if row.name in firsts else f"({n})" for n, row in zip(numbers, self, strict=True)],
             "dtype": [str(row.dtype).removeprefix("torch.") for row in self],
@@ -62,6 +81,8 @@ class ParameterTable(tuple[ParameterRow, ...]):
             del columns["device"]
         if len(firsts) == len(self):
             del columns["tied with"]
+        if rows is not None:
+            columns = {title: [*column[:rows], "...", *column[-rows:]] for title, column in columns.items()}
         return "\n".join([*_aligned(columns), _total(list(firsts.values()), names=len(self))])
 
 
@@ -174,14 +195,14 @@ def _names_by_parameter(net: nn.Module) -> dict[nn.Parameter, list[str]]:
     return names
 
 
-def _line(name: str) -> str:
+def written_out(name: str) -> str:
     """Return a name with letters that nobody sees, such as line breaks and commands to a terminal, written out."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
 
 
 def _listed(names: Sequence[str]) -> str:
     """Return names with commas, a long list of them cut short."""
-    names = [_line(name) for name in names]
+    names = [written_out(name) for name in names]
     return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:2])} and {len(names) - 2} more"
 
 
@@ -197,9 +218,15 @@ def _total(parameters: list[ParameterRow], *, names: int) -> str:
 
 
 def _aligned(columns: dict[str, list[str]]) -> list[str]:
-    """Return the lines of a table; numbers stand to the right, words to the left, and no line ends in a space."""
+    """Return the lines of a table; numbers stand to the right, words to the left, and no line ends in a space.
+
+    Widths are those on a screen: a Chinese letter takes two columns.
+    """
+    import wcwidth  # here, since most who import the package print no table
+
     cells = []
     for title, column in columns.items():
-        width = max(map(len, [title, *column]))
-        cells.append([f"{text:{'>' if title == 'elements' else '<'}{width}}" for text in [title, *column]])
+        width = max(map(wcwidth.width, [title, *column]))
+        align = wcwidth.rjust if title == "elements" else wcwidth.ljust
+        cells.append([align(text, width) for text in [title, *column]])
     return ["  ".join(line).rstrip() for line in zip(*cells, strict=True)]

@@ -1,5 +1,6 @@
 """Timing: a stopwatch that waits for the device, and a benchmark that repeats."""
 
+import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ __all__ = ["Measurement", "Timer", "benchmark"]
 class Timer:
     """A stopwatch for laps, in seconds, that waits for the device before it reads the clock.
 
-    A call on an accelerator returns before the work is done; a clock read at that moment shows the time of giving
-    orders. ``start`` and ``stop`` therefore call :func:`d2lcompute.synchronize` first. The clock is monotonic: it
+    A call on an accelerator returns before the work is done; a clock read at that moment shows the time of launching
+    kernels. ``start`` and ``stop`` therefore call :func:`d2lcompute.synchronize` first. The clock is monotonic: it
     never jumps when the system's time is set.
 
     As in the book, making a timer starts it. As a context manager it times the block, and drops the lap of a block
@@ -82,7 +83,7 @@ class Timer:
 
     def cumsum(self) -> list[float]:
         """Return the seconds that had passed at the end of each lap."""
-        return torch.tensor(self.times, dtype=torch.float64).cumsum(0).tolist()
+        return list(itertools.accumulate(self.times))
 
     def __enter__(self) -> Self:
         self.start()

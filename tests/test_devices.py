@@ -102,10 +102,13 @@ def test_variable_that_is_not_understood_raises(machine, monkeypatch, value, fun
 @pytest.mark.parametrize("function", [gpu, try_gpu])
 def test_index_must_be_an_integer_from_0(function):
     """A negative number, a fraction, a text and a truth value are refused by name; NumPy's integers are integers."""
-    with pytest.raises(ValueError, match="i must be 0 or more: accelerators are counted from 0; got -1"):
+    with pytest.raises(ValueError, match="i must be 0 or more, the number of an accelerator, counted from 0; got -1"):
         function(-1)
     for wrong, kind in ((0.0, "float"), ("0", "str"), (True, "bool"), (None, "NoneType")):
-        with pytest.raises(TypeError, match=rf"numbers an accelerator, such as 0; got {wrong!r} \({kind}\)$"):
+        with pytest.raises(
+            TypeError,
+            match=rf"i must be an integer, the number of an accelerator, counted from 0; got {wrong!r} \({kind}\)$",
+        ):
             function(wrong)
     assert function(np.int64(0)) == function(0)
 

@@ -14,8 +14,8 @@ import torch
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from d2lcompute import doctor
-from d2lcompute.__main__ import CHECKS
+from d2lcompute.doctor import CHECKS
+from d2lcompute.doctor import checks as doctor
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SELECTOR = "with the selector on pytorch.org"
@@ -258,7 +258,7 @@ def test_check_package_says_version_and_folder(monkeypatch):
 
     finding = doctor.check_package()
 
-    assert finding == doctor.Finding("OK", f"1.2.3 in {Path(doctor.__file__).resolve().parent}")
+    assert finding == doctor.Finding("OK", f"1.2.3 in {Path(doctor.__file__).resolve().parents[1]}")
 
 
 def test_check_package_warns_where_it_is_not_installed(monkeypatch):
@@ -269,7 +269,7 @@ def test_check_package_warns_where_it_is_not_installed(monkeypatch):
 
     assert finding.status == "WARN"
     assert finding.found.endswith("but not installed: notebooks in other folders cannot import it")
-    assert finding.remedy == f'"{sys.executable}" -m pip install -e "{Path(doctor.__file__).resolve().parents[1]}"'
+    assert finding.remedy == f'"{sys.executable}" -m pip install -e "{Path(doctor.__file__).resolve().parents[2]}"'
 
 
 def test_check_package_says_why_its_import_fails(monkeypatch):
@@ -326,7 +326,7 @@ def test_check_optional_installs_extras_from_the_folder_of_a_package_that_is_not
 
     finding = doctor.check_optional("torchinfo", "1.8", "beyond", "notebook 10")
 
-    folder = Path(doctor.__file__).resolve().parents[1]
+    folder = Path(doctor.__file__).resolve().parents[2]
     assert finding.found == "not installed; it is for notebook 10"
     assert finding.remedy == f'"{sys.executable}" -m pip install -e "{folder}[beyond]"'
 

@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -147,8 +148,8 @@ def test_mylinear_reset_parameters_leaves_the_activation_alone():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((0, 3), ValueError, "in_units must be at least 1; got 0"),
-        ((4, -2), ValueError, "units must be at least 1; got -2"),
+        ((0, 3), ValueError, "in_units must be 1 or more; got 0"),
+        ((4, -2), ValueError, "units must be 1 or more; got -2"),
         ((4.0, 3), TypeError, r"in_units must be an integer; got 4\.0 \(float\)"),
         ((4, True), TypeError, r"units must be an integer; got True \(bool\)"),
     ],
@@ -200,5 +201,49 @@ def test_centeredlayer_has_mean_zero_and_the_closed_forms_gradient(dim, dtype):
 )
 def test_centeredlayer_refuses_a_dimension_that_is_no_integer(dim, came):
     """What is no integer and not None is named in the error when the layer is made, not when it runs."""
-    with pytest.raises(TypeError, match=rf"^dim must be an integer or None \(all elements\); got {came}$"):
+    with pytest.raises(TypeError, match=rf"^dim must be an integer, or None for all elements; got {came}$"):
         CenteredLayer(dim)
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (
+            torch.ones(2, 3),
+            ValueError,
+            r"^X must have 5 features .*; got an input of shape \(2, 3\) for a weight of shape \(5, 4\)$",
+        ),
+        (torch.ones(2, 2, 3), ValueError, r"got an input of shape \(2, 2, 3\)"),
+        (torch.tensor(1.0), ValueError, r"got an input of shape \(\)"),
+        (
+            torch.ones(2, 5, dtype=torch.long),
+            TypeError,
+            r"^X must have the dtype of the layer's weight, torch\.float32; got torch\.int64",
+        ),
+        (
+            torch.ones(5, dtype=torch.float64),
+            TypeError,
+            r"got torch\.float64 of shape \(5,\): write X\.to\(torch\.float32\)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("bias", [True, False])
+def test_mylinear_says_what_an_input_lacks(X, error, message, bias):
+    """An input of another width or dtype is refused in the layer's own words, with both shapes or both dtypes."""
+    with pytest.raises(error, match=message):
+        MyLinear(5, 4, bias=bias)(X)
+
+
+def test_mylinear_leaves_other_errors_to_torch():
+    """An error that has another cause keeps torch's words."""
+    layer = MyLinear(5, 4)
+
+    with pytest.raises(RuntimeError, match=r"shape|scalar"):
+        layer(torch.ones(2, 5)).sum().backward(torch.ones(3))
+
+
+def test_sizes_may_be_numpy_integers():
+    """What ``nn.Linear`` takes as a size, this layer takes, and keeps as a plain integer."""
+    layer = MyLinear(np.int64(3), np.int32(2))
+
+    assert (type(layer.in_units), layer.weight.shape) == (int, (3, 2))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from d2lcompute import __main__ as command
-from d2lcompute import exercises
+from d2lcompute import doctor, exercises
 from d2lcompute.doctor import Finding
 
 PACKAGE = Path(command.__file__).resolve().parent
@@ -48,7 +48,7 @@ def lines(done):
 def with_findings(monkeypatch, findings):
     """Let the checks find what is given."""
     checks = {name: (lambda finding=finding: finding) for name, finding in findings.items()}
-    monkeypatch.setattr(command, "CHECKS", checks)
+    monkeypatch.setattr(doctor, "CHECKS", checks)
 
 
 class Terminal(io.StringIO):
@@ -64,7 +64,7 @@ def test_doctor_prints_a_line_for_each_check_of_this_machine():
     """Where the tests run nothing is broken: a line each, none says FAIL, exit status 0, nothing on stderr."""
     done = run()
 
-    assert list(lines(done)) == list(command.CHECKS)
+    assert list(lines(done)) == list(doctor.CHECKS)
     assert "FAIL" not in {status for status, _ in lines(done).values()}
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -73,7 +73,7 @@ def test_doctor_speaks_without_torch():
     """Without torch, and without any package at all, every check has its line, and none is a traceback."""
     done = run(flags=["-S"])  # -S: no installed packages
 
-    assert list(lines(done)) == list(command.CHECKS)
+    assert list(lines(done)) == list(doctor.CHECKS)
     assert lines(done)["torch"] == ("FAIL", "not installed -> install it with the selector on pytorch.org")
     assert lines(done)["Python"] == ("OK", f"{platform.python_version()} at {sys.executable}")
     assert lines(done)["d2lcompute"][0] == "FAIL"
@@ -147,6 +147,31 @@ def test_import_without_torch_names_the_doctor():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("program", ["mycourse.train", "mycourse"])
+def test_a_program_run_with_m_is_told_why_the_package_cannot_be_imported(program, tmp_path):
+    """``python -m mycourse.train`` gets the cause, not a missing name: only the doctor is let through without torch."""
+    folder = tmp_path / "mycourse"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("from d2lcompute import try_gpu\n", encoding="utf-8")
+    for name in ("train", "__main__"):
+        (folder / f"{name}.py").write_text("", encoding="utf-8")
+    broken = tmp_path / "broken"
+    (broken / "torch").mkdir(parents=True)
+    (broken / "torch" / "__init__.py").write_text("raise OSError('libtorch.so: not found')\n", encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", program, "d2lcompute"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tmp_path, broken, PACKAGE.parent)))},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert "d2lcompute cannot be imported here (OSError: libtorch.so: not found)" in done.stderr
+
+
 def test_doctor_imports_torch_and_nothing_else_that_is_heavy():
     """Versions are read, not imported: the doctor takes about as long as torch does."""
     heavy = {"d2l", "jupyterlab", "matplotlib", "scipy", "sklearn", "tensorboard", "torchao", "torchinfo"}
@@ -234,9 +259,9 @@ def test_diagnose_turns_a_crash_into_a_finding(monkeypatch):
     def crash():
         raise RuntimeError("driver gone")
 
-    monkeypatch.setattr(command, "CHECKS", {"first": crash, "second": lambda: FINDINGS["first"]})
+    monkeypatch.setattr(doctor, "CHECKS", {"first": crash, "second": lambda: FINDINGS["first"]})
 
-    findings = command.diagnose()
+    findings = doctor.diagnose()
 
     assert findings["first"].status == "FAIL"
     assert findings["first"].found == "this check could not be made: RuntimeError: driver gone"
@@ -289,11 +314,11 @@ def test_data_folder_is_the_one_that_exercises_use(monkeypatch, tmp_path):
 
         exercises.progress(reset=True)
 
-        assert command._data_folder() == tmp_path / name
+        assert doctor._data_folder() == tmp_path / name
         assert list((tmp_path / name).iterdir()) != []
 
 
-@pytest.mark.parametrize("name", ["__init__", "__main__", "doctor"])
+@pytest.mark.parametrize("name", ["__init__", "__main__", "doctor/__init__", "doctor/checks"])
 def test_doctor_can_be_read_by_an_older_python(name):
     """Python 3.9 can parse what it needs to say that it is too old; a newer statement would be noticed."""
     source = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")

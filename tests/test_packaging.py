@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-NEEDED = ("torch", "safetensors", "platformdirs", "numpy")
+NEEDED = ("torch", "safetensors", "platformdirs", "numpy", "wcwidth")
 ON_ONE_SYSTEM = {"appnope", "colorama", "pexpect", "ptyprocess", "pywinpty"}  # needed by macOS, Windows or the rest
 
 
@@ -112,7 +112,7 @@ def test_problems_of_wheel_sees_what_is_missing_and_what_is_too_much():
 
 @pytest.mark.slow
 def test_wheel_states_its_licence_and_needs_torch_and_little_else(wheel):
-    """The metadata holds the licence with its text, the oldest Python, and four dependencies."""
+    """The metadata holds the licence with its text, the oldest Python, and five dependencies."""
     archive = zipfile.ZipFile(wheel)
     (folder,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
     stated = message_from_string(archive.read(f"{folder}/METADATA").decode("utf-8"))

@@ -5,6 +5,7 @@ import hypothesis.strategies as st
 import pytest
 import torch
 import torchinfo
+import wcwidth
 from torch import nn
 
 from d2lcompute.parameters import ParameterRow, ParameterTable, count_parameters, parameter_table, tied_groups
@@ -408,3 +409,35 @@ def test_brute_force_rejects_wrong_counts(wrong):
     counter_example = hypothesis.find(trees(), lambda net: wrong(net) != brute_force(net).count, settings=one_is_enough)
 
     assert wrong(counter_example) != count_parameters(counter_example)
+
+
+def test_parameter_table_shortens_a_long_net():
+    """Of 2,000 rows the repr shows the first and the last 20, with the true total; the whole stays reachable."""
+    table = parameter_table(nn.Sequential(*(nn.Linear(1, 1) for _ in range(1000))))
+
+    lines = repr(table).splitlines()
+
+    assert len(lines) == 1 + 20 + 1 + 20 + 1
+    assert set(lines[21].split()) == {"..."}
+    assert lines[20].split()[0] == "9.bias"
+    assert lines[22].split()[0] == "990.weight"
+    assert lines[-1] == "total: 2,000 elements in 2000 parameters"
+    assert len(table.to_string().splitlines()) == 2002
+    assert len(table) == 2000
+
+
+def test_parameter_table_of_sixty_rows_is_whole():
+    """A table that fits is not shortened."""
+    table = parameter_table(nn.Sequential(*(nn.Linear(1, 1) for _ in range(30))))
+
+    assert repr(table) == table.to_string()
+
+
+def test_parameter_table_aligns_chinese_names():
+    """A Chinese letter takes two columns of a screen, so the shapes begin in one column of it."""
+    net = nn.ModuleDict({"线性层": nn.Linear(2, 3), "out": nn.Linear(3, 1)})
+
+    lines = repr(parameter_table(net)).splitlines()
+
+    starts = {wcwidth.width(line[: line.index("(")]) for line in lines[1:-1]}
+    assert len(starts) == 1

@@ -607,7 +607,7 @@ class Clock:
 def measured_laps(kind, sequence):
     """Let a timer measure the same with a clock that the test sets; return its laps and how often it refused."""
     clock, refused = Clock(), 0
-    with mock.patch.object(timing, "_clock", clock):
+    with mock.patch.object(timing, "clock_seconds", clock):
         timer = kind()
         for action, eighths in sequence:
             clock.now += eighths / 8

@@ -30,7 +30,7 @@ class FakeClock:
 def clock(monkeypatch):
     """Put the fake clock and its synchronize in the place of the real ones."""
     fake = FakeClock()
-    monkeypatch.setattr(timing, "_clock", fake.read)
+    monkeypatch.setattr(timing, "clock_seconds", fake.read)
     monkeypatch.setattr(timing, "synchronize", fake.synchronize)
     return fake
 

@@ -1,7 +1,6 @@
 """Checkpoint: what is saved and loaded, checked before anything is touched."""
 
 import copy
-import operator
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from .._arguments import checked_integer
 from ..devices import cpu
 from .archive import read_archive, write_archive
 from .errors import CheckpointError
@@ -218,12 +218,7 @@ def _check_arguments(
         raise TypeError(f"optimizer must be a torch.optim.Optimizer or None; got {type(optimizer).__name__}")
     if not isinstance(extra, Mapping | None) or not all(isinstance(key, str) for key in extra or ()):
         raise TypeError(f"extra must be a dict of values by name, such as {{'loss': 0.5}}; got {extra!r}")
-    try:
-        step = operator.index(step)
-    except TypeError:
-        raise TypeError(f"step must be an integer; got {step!r} ({type(step).__name__})") from None
-    if step < 0:
-        raise ValueError(f"step must be 0 or more; got {step}")
+    step = checked_integer("step", step, minimum=0)
     file = Path(path)
     if _is_safetensors(file) and (optimizer or step or extra):
         raise ValueError(

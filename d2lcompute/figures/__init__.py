@@ -4,6 +4,10 @@
 ``style`` is what all of them share.
 """
 
+try:
+    import matplotlib  # noqa: F401  # before the modules that use it: here it is said what to install
+except ModuleNotFoundError as error:
+    raise ImportError(f'figures need matplotlib ({error}): pip install "d2lcompute[notebooks]"') from error
 from .block_diagram import draw_blocks
 from .plots import plot_histograms, plot_lines, show_matrix
 from .timeline import plot_timeline

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from ..parameters import tied_groups
+from .._arguments import checked_integer
+from ..parameters import tied_groups, written_out
 
 __all__ = ["Block", "outline"]
 
@@ -71,27 +72,50 @@ def outline(net: nn.Module, *, max_depth: int | None = None) -> Block:
         [('', 'Sequential', '40'), ('0', 'Linear', '40'), ('1', 'ReLU', '0')]
     """
     ties = tied_groups(net)  # also refuses what is no module
-    if max_depth is not None and (not isinstance(max_depth, int) or isinstance(max_depth, bool)):
-        raise TypeError(f"max_depth must be a number of levels or None; got {max_depth!r} ({type(max_depth).__name__})")
-    if max_depth is not None and max_depth < 0:
-        raise ValueError(f"max_depth must be 0 (the net's own box alone) or more; got {max_depth}")
+    if max_depth is not None:
+        max_depth = checked_integer("max_depth", max_depth, minimum=0, meaning="or None for as many levels as fit")
     deepest = max(path.count(".") + 1 for path, _ in net.named_modules(remove_duplicate=False))
     depth = min(deepest, _MAX_DEPTH if max_depth is None else max_depth)
-    outliner = _Outliner(net, depth, fold=False)
-    while len(outliner.root.walk()) > _MAX_BLOCKS and not (outliner.fold and depth == 1):
-        depth -= outliner.fold
-        outliner = _Outliner(net, depth, fold=True)
+    inventory = _Inventory(net)
+    outliner = _Outliner(depth, inventory, fold=False)
+    if len(outliner.root.walk()) > _MAX_BLOCKS:
+        outliner = _Outliner(depth, inventory, fold=True)
+    while len(outliner.root.walk()) > _MAX_BLOCKS and depth > 1:
+        depth -= 1
+        outliner = _Outliner(depth, inventory, fold=True)
     outliner.mark(ties)
     return outliner.root
+
+
+class _Inventory:
+    """What is asked of each block again and again, found out once: a large net is described at several depths."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self.modules = dict(net.named_modules(remove_duplicate=False))
+        self.places = Counter(self.modules.values())
+        self._parameters: dict[nn.Module, tuple[nn.Parameter, ...]] = {}
+        self._looks: dict[nn.Module, tuple[object, ...]] = {}
+
+    def parameters(self, module: nn.Module) -> tuple[nn.Parameter, ...]:
+        """Return the parameters in a block and below."""
+        if module not in self._parameters:
+            self._parameters[module] = tuple(module.parameters())
+        return self._parameters[module]
+
+    def looks(self, module: nn.Module) -> tuple[object, ...]:
+        """Return what two blocks must have in common to be drawn alike."""
+        if module not in self._looks:
+            shapes = tuple((name, _shape(parameter)) for name, parameter in module.named_parameters())
+            self._looks[module] = type(module), repr(module), shapes
+        return self._looks[module]
 
 
 class _Outliner:
     """One walk through a net, with what has to be remembered on the way."""
 
-    def __init__(self, net: nn.Module, max_depth: int, *, fold: bool) -> None:
-        self.max_depth, self.fold = max_depth, fold
-        self.modules = dict(net.named_modules(remove_duplicate=False))
-        self.places = Counter(self.modules.values())
+    def __init__(self, max_depth: int, inventory: _Inventory, *, fold: bool) -> None:
+        self.max_depth, self.inventory, self.fold = max_depth, inventory, fold
+        self.modules, self.places = inventory.modules, inventory.places
         self.first_path: dict[nn.Module, str] = {}
         self.counted: set[nn.Parameter] = set()
         self.boxes: dict[str, Block] = {}  # from the path of each block, hidden in a fold or not, to its box
@@ -111,7 +135,7 @@ class _Outliner:
                 block.inside = [self.describe_group(group, levels - 1) for group in self.grouped(children)]
             elif children:
                 block.details.append(f"{len(children)} block{'s' * (len(children) != 1)} inside")
-        self.counted.update(module.parameters())
+        self.counted.update(self.inventory.parameters(module))
         return block
 
     def describe_group(self, paths: list[str], levels: int) -> Block:
@@ -123,7 +147,8 @@ class _Outliner:
         kind = f"{len(paths)} more {kinds.pop() if len(kinds) == 1 else 'blocks'}"
         block = self.box(paths, f"{names[0]} … {names[-1]}", kind)
         block.folded = True
-        self.counted.update(parameter for path in paths for parameter in self.modules[path].parameters())
+        for path in paths:
+            self.counted.update(self.inventory.parameters(self.modules[path]))
         return block
 
     def grouped(self, paths: list[str]) -> list[list[str]]:
@@ -131,19 +156,29 @@ class _Outliner:
         if not self.fold:
             return [[path] for path in paths]
         groups = []
-        for _, run in itertools.groupby(paths, key=lambda path: _looks(self.modules[path])):
+        for _, run in itertools.groupby(paths, key=lambda path: self.inventory.looks(self.modules[path])):
             first, *others = run
-            groups += [[first], others] if others else [[first]]
-        if len(groups) > _MAX_CHILDREN:
-            groups[_MAX_CHILDREN - 2 : -1] = [[path for group in groups[_MAX_CHILDREN - 2 : -1] for path in group]]
-        return groups
+            groups.append([first])
+            if others:
+                groups.append(others)
+        if len(groups) <= _MAX_CHILDREN:
+            return groups
+        *begin, last = groups
+        begin, middle = begin[: _MAX_CHILDREN - 2], begin[_MAX_CHILDREN - 2 :]
+        return [*begin, list(itertools.chain.from_iterable(middle)), last]
 
     def box(self, paths: list[str], name: str, kind: str) -> Block:
         """Make the box of one or several blocks, without details."""
         modules = [self.modules[path] for path in paths]
-        parameters = dict.fromkeys(parameter for module in modules for parameter in module.parameters())
-        known, lazy = sum(p.numel() for p in parameters if not is_lazy(p)), any(is_lazy(p) for p in parameters)
-        count = " + ".join([f"{known:,}"] * (known > 0 or not lazy) + ["lazy"] * lazy)
+        parameters = dict.fromkeys(itertools.chain.from_iterable(map(self.inventory.parameters, modules)))
+        known = sum(parameter.numel() for parameter in parameters if not is_lazy(parameter))
+        lazy = any(is_lazy(parameter) for parameter in parameters)
+        if not lazy:
+            count = f"{known:,}"
+        elif known:
+            count = f"{known:,} + lazy"
+        else:
+            count = "lazy"
         if parameters and self.counted.issuperset(parameters):
             count = f"({count})"
         stateful = bool(parameters) or any(True for module in modules for _ in module.buffers())
@@ -176,15 +211,9 @@ def _tensors(module: nn.Module) -> list[str]:
 
 def _line(name: str) -> str:
     """Return a name on one line, cut to what can be drawn, with letters that cannot be seen written out."""
-    line = " ".join(name[:_MAX_LETTERS].split())
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    return written_out(" ".join(name[:_MAX_LETTERS].split()))
 
 
 def _shape(tensor: torch.Tensor) -> str:
     """Return a tensor's shape as text, a question mark for one that is not known yet."""
     return "(?)" if is_lazy(tensor) else str(tuple(tensor.shape))
-
-
-def _looks(module: nn.Module) -> tuple[object, ...]:
-    """Return what two blocks must have in common to be drawn alike."""
-    return type(module), repr(module), tuple((name, _shape(p)) for name, p in module.named_parameters())

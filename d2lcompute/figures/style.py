@@ -1,13 +1,10 @@
-"""Style: colours, letters and sizes that all figures share, and the one import of matplotlib's windows."""
+"""Style: colours, letters and sizes that all figures share, and a new figure's Axes."""
 
 import math
 from functools import lru_cache
 from typing import Any
 
-try:
-    import matplotlib.pyplot as plt
-except ModuleNotFoundError as error:
-    raise ImportError(f'figures need matplotlib ({error}): pip install "d2lcompute[notebooks]"') from error
+import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties

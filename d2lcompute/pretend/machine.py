@@ -1,12 +1,12 @@
 """The machine: so many devices that are not there, real numbers, and a virtual clock."""
 
-import operator
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Self
 
 import torch
 
+from .._arguments import checked_integer
 from .._current_machine import current_machine, set_current_machine
 from .costs.cards import A100, EPYC_7742, Card, Host
 from .costs.clock import Clock, Event
@@ -74,7 +74,10 @@ class Machine:
     """
 
     def __init__(self, n: int, *, card: Card, host: Host) -> None:
-        self.devices = tuple(torch.device("cuda", i) for i in range(_checked_count(n)))
+        self.devices = tuple(
+            torch.device("cuda", i)
+            for i in range(checked_integer("n", n, minimum=0, meaning="the number of devices to pretend"))
+        )
         self.card, self.host = card, host
         self.current_index = 0
         real = current_machine() is None and torch.accelerator.is_available()
@@ -177,15 +180,3 @@ def _restore_default_device(before: torch.device) -> None:
     """Undo a ``torch.set_default_device`` of the block: its device is gone."""
     if torch.get_default_device() != before:
         torch.set_default_device(None if before == CPU else before)
-
-
-def _checked_count(n: int) -> int:
-    try:
-        count = operator.index(n)
-    except TypeError:
-        count = None
-    if count is None or isinstance(n, bool):
-        raise TypeError(f"n must be an integer, the number of devices to pretend; got {n!r} ({type(n).__name__})")
-    if count < 0:
-        raise ValueError(f"n must be 0 or more devices; got {count}")
-    return count

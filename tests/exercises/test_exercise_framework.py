@@ -117,10 +117,10 @@ def test_check_failed_message():
     assert result.status == "failed"
     head, needed, tried, expected, came, remark = result.message.split("\n")
     assert head == "double: not yet"
-    assert needed == "  needed    The result is twice the input."
-    assert tried.startswith("  tried     double on X of shape (")
-    assert expected.startswith("  expected  ")
-    assert came.startswith("  came      ")
+    assert needed == "  requirement The result is twice the input."
+    assert tried.startswith("  input       double on X of shape (")
+    assert expected.startswith("  expected    ")
+    assert came.startswith("  got         ")
     assert remark == "  The square is taken."
 
 
@@ -136,25 +136,25 @@ def failing(**texts):
 
 def test_check_reports_only_what_there_is_to_say():
     """A requirement without words and a trial without a plan leave no empty entries."""
-    result = examine(failing(expected="this", came="that", remark="So it is."), double)
+    result = examine(failing(expected="this", got="that", remark="So it is."), double)
 
-    assert result.message == "double: not yet\n  expected  this\n  came      that\n  So it is."
+    assert result.message == "double: not yet\n  expected    this\n  got         that\n  So it is."
 
 
 def test_check_breaks_long_lines_below_the_text():
     """An entry that is too long for a line goes on below its own first word."""
     words = "word " * 25
 
-    result = examine(failing(expected=words, came="that", remark="So it is."), double)
+    result = examine(failing(expected=words, got="that", remark="So it is."), double)
 
     first, second = result.message.split("\n")[1:3]
-    assert first == "  expected  " + " ".join(["word"] * 17)
+    assert first == "  expected    " + " ".join(["word"] * 17)
     assert second == "            " + " ".join(["word"] * 8)
 
 
 def test_check_breaks_long_remarks_below_their_beginning():
     """A remark that is too long for a line goes on as far from the margin as it began."""
-    result = examine(failing(expected="this", came="that", remark="word " * 25), double)
+    result = examine(failing(expected="this", got="that", remark="word " * 25), double)
 
     assert result.name == "double"
     assert result.message.split("\n")[3:] == ["  " + " ".join(["word"] * 19), "  " + " ".join(["word"] * 6)]
@@ -163,7 +163,7 @@ def test_check_breaks_long_remarks_below_their_beginning():
 def test_check_cuts_what_is_very_long():
     """An entry has up to 800 characters, and shows where it was cut."""
     whole, cut = (
-        " ".join(examine(failing(expected="abcd " * count, came="that", remark="So it is."), double).message.split())
+        " ".join(examine(failing(expected="abcd " * count, got="that", remark="So it is."), double).message.split())
         for count in (160, 161)
     )
 
@@ -224,8 +224,8 @@ def test_check_shows_the_line_that_raised(tmp_path):
 
     result = examine(EXERCISE, namespace["answer"])
 
-    assert "  came      RuntimeError: shape '[3, 5, 7]' is invalid" in result.message
-    assert "  in        line 2 of your code: return X.reshape(3, 5, 7)" in result.message
+    assert "  got         RuntimeError: shape '[3, 5, 7]' is invalid" in result.message
+    assert "  in          line 2 of your code: return X.reshape(3, 5, 7)" in result.message
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_check_captures_what_is_printed(capsys):
     result = examine(EXERCISE, answer)
 
     assert capsys.readouterr() == ("", "")
-    assert "  printed   shape (" in result.message
+    assert "  printed     shape (" in result.message
     assert len(result.message) < 1000
 
 
@@ -502,7 +502,7 @@ def test_check_stops_an_answer_that_runs_on(answer):
 
     assert time.monotonic() - started < 5
     assert result.status == "failed"
-    assert answer is _spin_stubbornly or "  expected  an answer within 0.05 seconds" in result.message
+    assert answer is _spin_stubbornly or "  expected    an answer within 0.05 seconds" in result.message
     assert answer is _spin_stubbornly or result.message.endswith(
         "\n  Is there a loop that nothing ends, or far more work than the task needs?"
     )
@@ -1101,7 +1101,7 @@ def test_form_rejects(form, answer, expected, came, remark):
     with pytest.raises(Counterexample) as found:
         form(answer, Trial(0))
 
-    assert (found.value.expected, found.value.came, found.value.remark) == (expected, came, remark)
+    assert (found.value.expected, found.value.got, found.value.remark) == (expected, came, remark)
 
 
 @pytest.mark.parametrize(
@@ -1120,7 +1120,7 @@ def test_form_says_what_is_needed(form, needed):
 
 def test_counterexample_says_all_of_it():
     """Where nobody turns it into a report, a counter-example's own text says what was expected, what came, and why."""
-    found = Counterexample(expected="this", came="that", remark="So it is.")
+    found = Counterexample(expected="this", got="that", remark="So it is.")
 
     assert found.args == ("this", "that", "So it is.")
 
@@ -1205,7 +1205,7 @@ def test_trial_same_names_the_value_and_the_mistake(came, what, words):
     with pytest.raises(Counterexample) as found:
         trial.same(came, 2, what=what, mistakes={"The square is taken.": 4, "The cube is taken.": 8})
 
-    assert (found.value.expected, found.value.came, found.value.remark) == words
+    assert (found.value.expected, found.value.got, found.value.remark) == words
 
 
 def test_trial_call_tells_of_changed_tensors():
@@ -1218,7 +1218,7 @@ def test_trial_call_tells_of_changed_tensors():
         trial.call(second.zero_)
 
     assert found.value.expected == "the tensor that was handed over is left as it was"
-    assert found.value.came == "its values were changed in place"
+    assert found.value.got == "its values were changed in place"
 
 
 def test_trial_require_describes_what_came():
@@ -1227,10 +1227,10 @@ def test_trial_require_describes_what_came():
     trial.plan("something", nudge="Think.")
 
     with pytest.raises(Counterexample) as found:
-        trial.require(False, expected="a module", came=torch.zeros(2))
+        trial.require(False, expected="a module", got=torch.zeros(2))
 
     assert found.value.expected == "a module"
-    assert (found.value.came, found.value.remark) == ("a tensor of shape (2,), torch.float32", "Think.")
+    assert (found.value.got, found.value.remark) == ("a tensor of shape (2,), torch.float32", "Think.")
 
 
 def test_trial_require_takes_words_as_they_are():
@@ -1239,6 +1239,6 @@ def test_trial_require_takes_words_as_they_are():
     trial.plan("something", nudge="Think.")
 
     with pytest.raises(Counterexample) as found:
-        trial.require(False, expected="a file", came="none", remark="It was never closed.")
+        trial.require(False, expected="a file", got="none", remark="It was never closed.")
 
-    assert (found.value.came, found.value.remark) == ("none", "It was never closed.")
+    assert (found.value.got, found.value.remark) == ("none", "It was never closed.")

@@ -117,12 +117,12 @@ def test_wrong_answers_are_explained(name):
 
 # --- The form of what a learner is told ------------------------------------------------------------------------------
 
-SENTENCES = ("needed", "nudge", "remark")
+SENTENCES = ("requirement", "nudge", "remark")
 NAMES_IN_CAPITALS = {"CPU", "CUDA", "DDP", "GPU", "MLP", "OSError", "ReLU", "SGD"}
 REWRITTEN = {"bytes_on", "mean_of_losses", "nest_mlp_shapes", "resume_training", "snapshot", "two_gpus"}
 GIVING_NONE = {"broadcast_shape", "gradient_at", "mismatched_sizes", "safe_load", "share_loss"}
 CODE_WORDS = {"argmax", "backward", "isinstance", "net2"}
-LABELLED = re.compile(r"  (needed|tried|expected|came|in|printed) {2,}(\S.*)")
+LABELLED = re.compile(r"  (requirement|input|expected|got|in|printed) +(\S.*)")
 
 
 def flaws(kind, text):
@@ -131,7 +131,7 @@ def flaws(kind, text):
         return [f"{kind} is no text: {text!r}"]
     capitals = re.findall(r"\w*[A-Z]{2}\w*", text)
     found = [f"{kind}: {word} in {text!r}" for word in capitals if word not in NAMES_IN_CAPITALS]
-    if kind == "tried" and re.search(r"\bNone\b", text):
+    if kind == "input" and re.search(r"\bNone\b", text):
         found.append(f"{kind} says None: {text!r}")
     if kind == "unnamed":
         found.append(f"what {text} is stands nowhere")
@@ -157,11 +157,11 @@ def entries_of(message):
 def gaps(message, *, none_is_a_value=False):
     """Say what is amiss with a report's parts: what is missing, says nothing, or says the same as another."""
     said = entries_of(message)
-    raised = "expected" not in said and re.match(r"[A-Z]\w+(: |$)", said.get("came", ""))
-    wanted = ["needed", "tried", *([] if raised else ["expected"]), "came", "remark"]
+    raised = "expected" not in said and re.match(r"[A-Z]\w+(: |$)", said.get("got", ""))
+    wanted = ["requirement", "input", *([] if raised else ["expected"]), "got", "remark"]
     none_is_a_value |= said.get("remark") == "It gave None: is a return missing?"
     found = [f"no {label}" for label in wanted if label not in said or (said[label] == "None" and not none_is_a_value)]
-    return found + ["expected is what came"] * ("came" in said and said.get("expected") == said["came"])
+    return found + ["expected is what came"] * ("got" in said and said.get("expected") == said["got"])
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def heard(monkeypatch):
             self.results = set()  # their identities: kept alive, they would look like kept by the answer
 
         def __setattr__(self, name, value):
-            if name in ("tried", "nudge"):
+            if name in ("input", "nudge"):
                 kept.append((name, value))
             super().__setattr__(name, value)
 
@@ -192,13 +192,13 @@ def heard(monkeypatch):
 
         def require(self, condition, *, expected, came, remark=""):
             words = came if (came is None and condition) or isinstance(came, str) else shown(came)
-            kept.extend([("expected", expected), ("came", words), ("remark", remark)])
-            super().require(condition, expected=expected, came=came, remark=remark)
+            kept.extend([("expected", expected), ("got", words), ("remark", remark)])
+            super().require(condition, expected=expected, got=came, remark=remark)
 
         # Without these defaults a slip of the requirement's would be reported like one of the answer's.
-        def fail(self, *, expected=None, came=None, remark=""):
-            kept.extend([("expected", expected), ("came", came), ("remark", remark)])
-            super().fail(expected=expected, came=came, remark=remark)
+        def fail(self, *, expected=None, got=None, remark=""):
+            kept.extend([("expected", expected), ("got", got), ("remark", remark)])
+            super().fail(expected=expected, got=got, remark=remark)
 
     monkeypatch.setattr("d2lcompute.exercises.checking.examine.Trial", Listening)
     return kept
@@ -228,10 +228,10 @@ def test_flaws_none(kind, text):
         ("remark", "The blocks are LOST.", "LOST"),
         ("remark", "THe blocks are lost.", "THe"),
         ("expected", "a list of NAMES", "NAMES"),
-        ("came", "0.99XX", "0.99XX"),
+        ("got", "0.99XX", "0.99XX"),
         ("remark", None, "is no text"),
         ("what", 3, "is no text"),
-        ("tried", "double(None)", "says None"),
+        ("input", "double(None)", "says None"),
         ("unnamed", "7", "what 7 is stands nowhere"),
     ],
 )
@@ -241,11 +241,11 @@ def test_flaws_finds(kind, text, flaw):
 
 
 GOOD = """double: not yet
-  needed    The result is twice
-            the input.
-  tried     double(3)
-  expected  6
-  came      9
+  requirement The result is twice
+              the input.
+  input       double(3)
+  expected    6
+  got         9
   The square is taken, of each
   element."""
 
@@ -253,18 +253,20 @@ GOOD = """double: not yet
 def test_gaps_none():
     """A report is complete with five entries, and one on an exception without what was expected."""
     assert gaps(GOOD) == []
-    assert gaps(GOOD.replace("  expected  6\n  came      9", "  came      ValueError: no\n  in        line 1")) == []
+    assert (
+        gaps(GOOD.replace("  expected    6\n  got         9", "  got         OSError: no\n  in          line 1")) == []
+    )
 
 
 @pytest.mark.parametrize(
     ("part", "instead", "gap"),
     [
-        ("  needed    The result is twice\n            the input.\n", "", "no needed"),
-        ("  tried     double(3)\n", "", "no tried"),
-        ("  expected  6\n", "", "no expected"),
-        ("  came      9\n", "", "no came"),
-        ("  came      9\n", "  came      None\n", "no came"),
-        ("  came      9\n", "  came      6\n", "expected is what came"),
+        ("  requirement The result is twice\n              the input.\n", "", "no requirement"),
+        ("  input       double(3)\n", "", "no input"),
+        ("  expected    6\n", "", "no expected"),
+        ("  got         9\n", "", "no got"),
+        ("  got         9\n", "  got         None\n", "no got"),
+        ("  got         9\n", "  got         6\n", "expected is what came"),
         ("\n  The square is taken, of each\n  element.", "", "no remark"),
     ],
 )
@@ -275,7 +277,7 @@ def test_gaps_finds(part, instead, gap):
 
 def flaws_of(heard, name):
     """Return the flaws of all that was heard from an exercise's requirements."""
-    fine = {("came", None)} if name in GIVING_NONE else set()
+    fine = {("got", None)} if name in GIVING_NONE else set()
     told = {(kind, text) for kind, text in heard if kind != "unnamed" or name not in REWRITTEN}
     return {flaw for kind, text in told - fine for flaw in flaws(kind, text)}
 

@@ -19,7 +19,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import nn
 
 from d2lcompute.figures import draw_blocks, plot_histograms, plot_lines, show_matrix
-from d2lcompute.figures.block_diagram import ink_on
+from d2lcompute.figures.outline import outline
+from d2lcompute.figures.style import ink_on
 from d2lcompute.parameters import count_parameters
 
 
@@ -624,9 +625,13 @@ def test_draw_blocks_makes_a_tall_drawing_smaller():
             TypeError,
             "net must be a torch.nn.Module, an object such as nn.Linear(4, 2); got the class Linear",
         ),
-        ((plain(), 1.5), TypeError, "max_depth must be a number of levels or None; got 1.5 (float)"),
-        ((plain(), True), TypeError, "max_depth must be a number of levels or None; got True (bool)"),
-        ((plain(), -1), ValueError, "max_depth must be 0 (the net's own box alone) or more; got -1"),
+        ((plain(), 1.5), TypeError, "max_depth must be an integer, or None for as many levels as fit; got 1.5 (float)"),
+        (
+            (plain(), True),
+            TypeError,
+            "max_depth must be an integer, or None for as many levels as fit; got True (bool)",
+        ),
+        ((plain(), -1), ValueError, "max_depth must be 0 or more, or None for as many levels as fit; got -1"),
     ],
 )
 def test_draw_blocks_refuses_wrong_arguments(arguments, error, message):
@@ -667,8 +672,8 @@ def test_plot_histograms_draws_shares_over_common_bins():
         np.testing.assert_allclose(values, expected / tensor.numel())
         np.testing.assert_allclose(edges, expected_edges)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("weight", "share of values")
-    for filled, outline in zip(ax.patches[::2], ax.patches[1::2], strict=True):
-        assert same_color(filled.get_facecolor()[:3], outline.get_edgecolor()[:3])
+    for filled, edge in zip(ax.patches[::2], ax.patches[1::2], strict=True):
+        assert same_color(filled.get_facecolor()[:3], edge.get_edgecolor()[:3])
 
 
 def test_plot_histograms_tells_each_standard_deviation():
@@ -905,3 +910,19 @@ def test_plots_leave_global_state_alone():
     assert plt.get_fignums() == before
     assert dict(matplotlib.rcParams) == settings
     assert torch.equal(torch.get_rng_state(), seed)
+
+
+def test_outline_looks_at_each_block_once(monkeypatch):
+    """A large tree is described at several depths, but each block's text is made once."""
+
+    def tree(levels):
+        return nn.Linear(2, 2) if not levels else nn.Sequential(tree(levels - 1), tree(levels - 1))
+
+    net, texts = tree(8), []
+    represent = nn.Sequential.__repr__
+    monkeypatch.setattr(nn.Sequential, "__repr__", lambda module: texts.append(module) or represent(module))
+
+    outline(net)
+
+    in_other_texts = 7  # a block's text stands in those of the blocks around it, too
+    assert 0 < len(texts) <= in_other_texts * 255

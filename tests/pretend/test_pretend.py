@@ -283,7 +283,7 @@ def test_pretend_gpus_zero_is_a_machine_without_accelerators():
 @pytest.mark.parametrize(
     ("n", "error", "message"),
     [
-        (-1, ValueError, "n must be 0 or more devices; got -1"),
+        (-1, ValueError, "n must be 0 or more, the number of devices to pretend; got -1"),
         (1.5, TypeError, "n must be an integer, the number of devices to pretend; got 1.5 \\(float\\)"),
         (True, TypeError, "got True \\(bool\\)"),
         ("2", TypeError, "got '2' \\(str\\)"),

@@ -85,7 +85,7 @@ class _Trials:
         return self._found(
             Counterexample(
                 expected=f"an answer within {seconds:g} seconds",
-                came="it was still running, and was stopped",
+                got="it was still running, and was stopped",
                 remark="Is there a loop that nothing ends, or far more work than the task needs?",
             )
         )
@@ -110,7 +110,7 @@ class _Trials:
         return self._found(
             Counterexample(
                 expected=f"{name} is left as it was",
-                came=f"your code changed {name}",
+                got=f"your code changed {name}",
                 remark="That holds for everything that runs afterwards, also in code that is not yours. "
                 "The check has put it back.",
             )
@@ -118,9 +118,9 @@ class _Trials:
 
     def _found(self, found: BaseException) -> Failure:
         """Return a finding together with what was being tried."""
-        needed = " ".join((self.requirement.__doc__ or "").split("\n\n")[0].split())
+        requirement = " ".join((self.requirement.__doc__ or "").split("\n\n")[0].split())
         words = "" if isinstance(found, Counterexample) else plain_text(found)
-        return Failure(needed, self.trial.tried, found, words, self.trial.nudge)
+        return Failure(requirement, self.trial.input, found, words, self.trial.nudge)
 
 
 class _Printed(io.TextIOBase):

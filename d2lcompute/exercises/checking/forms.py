@@ -18,7 +18,7 @@ def a_module_class(answer: Any, trial: Trial) -> None:
     remark = "Write class Name(nn.Module): what derives from nn.Module is called, moved and saved like any layer."
     if isinstance(answer, nn.Module):
         remark = "Hand over the class itself, without parentheses: the check builds its own instances."
-    trial.fail(expected="a class derived from nn.Module", came=shown(answer), remark=remark)
+    trial.fail(expected="a class derived from nn.Module", got=shown(answer), remark=remark)
 
 
 def a_function(answer: Any, trial: Trial) -> None:
@@ -32,7 +32,7 @@ def functions(*names: str) -> Requirement:
     def form(answer: Any, trial: Trial) -> None:
         wanted = f"the tuple of functions ({', '.join(names)})"
         if not isinstance(answer, tuple | list) or len(answer) != len(names):
-            trial.fail(expected=wanted, came=shown(answer), remark="Hand them over together, in parentheses.")
+            trial.fail(expected=wanted, got=shown(answer), remark="Hand them over together, in parentheses.")
         for name, function in zip(names, answer, strict=True):
             _require_function(function, trial, f"a function as {name}")
 
@@ -47,7 +47,7 @@ def a_dict(**types: type) -> Requirement:
         if not isinstance(answer, dict) or set(answer) != set(types):
             trial.fail(
                 expected=f"a dict with the keys {', '.join(map(repr, types))}",
-                came=f"a dict with the keys {shown(list(answer))}" if isinstance(answer, dict) else shown(answer),
+                got=f"a dict with the keys {shown(list(answer))}" if isinstance(answer, dict) else shown(answer),
                 remark="Keep the keys of the stub, and replace each ... by what you observed.",
             )
         for key, wanted in types.items():
@@ -62,9 +62,7 @@ def a_list(item: type) -> Requirement:
 
     def form(answer: Any, trial: Trial) -> None:
         if not isinstance(answer, list | tuple):
-            trial.fail(
-                expected=f"a list of {item.__name__}", came=shown(answer), remark="Hand over a list: [..., ...]."
-            )
+            trial.fail(expected=f"a list of {item.__name__}", got=shown(answer), remark="Hand over a list: [..., ...].")
         for i, value in enumerate(answer):
             _require_type(value, item, trial, f"item {i}: ")
 
@@ -89,7 +87,7 @@ def _require_function(answer: Any, trial: Trial, wanted: str) -> None:
     """Require something to call that is neither a class nor a layer."""
     if not callable(answer) or isinstance(answer, type | nn.Module):
         remark = "Hand over the function itself, without parentheses: the check calls it with inputs of its own."
-        trial.fail(expected=wanted, came=shown(answer), remark=remark)
+        trial.fail(expected=wanted, got=shown(answer), remark=remark)
 
 
 def _require_type(value: Any, wanted: type, trial: Trial, prefix: str) -> None:
@@ -103,4 +101,4 @@ def _require_type(value: Any, wanted: type, trial: Trial, prefix: str) -> None:
         remark = "Write the name in quotes."
     else:
         remark = "The value is of another kind than the task asks for."
-    trial.fail(expected=prefix + _WORDS.get(wanted, wanted.__name__), came=prefix + shown(value), remark=remark)
+    trial.fail(expected=prefix + _WORDS.get(wanted, wanted.__name__), got=prefix + shown(value), remark=remark)

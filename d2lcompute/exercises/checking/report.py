@@ -3,13 +3,13 @@
 import dis
 import linecache
 import os
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 import torch
+import wcwidth
 
 from .compare import shorten
 from .trial import Counterexample
@@ -20,7 +20,7 @@ _LIBRARIES = tuple(
     f"{folder}{os.sep}"
     for folder in (Path(torch.__file__).parents[1], Path(os.__file__).parent, Path(__file__).parents[2])
 )
-_LABEL_WIDTH = 10
+_LABEL_WIDTH = 12
 _TEXT_WIDTH = 100
 _MOST_CHARACTERS = 800  # of one entry: an answer may say anything, and say it at any length
 
@@ -57,15 +57,15 @@ class Failure:
     """A finding with the circumstances in which it was made.
 
     Args:
-        needed: the requirement that is not met, in one sentence.
-        tried: what was tried, in one line; empty where nothing was.
+        requirement: the requirement that is not met, in one sentence.
+        input: what was tried, in one line; empty where nothing was.
         found: the finding: a counter-example, or whatever the answer raised.
         words: what an exception says; whoever makes the failure asks it, within the time limit.
         nudge: the remark on an exception that is not a well-known one.
     """
 
-    needed: str
-    tried: str
+    requirement: str
+    input: str
     found: BaseException
     words: str
     nudge: str
@@ -83,16 +83,16 @@ def not_attempted(name: str) -> CheckResult:
 
 def report(name: str, failure: Failure, printed: str) -> CheckResult:
     """Return the result for an answer that fails."""
-    lines = [f"{name}: not yet", *_line("needed", failure.needed), *_line("tried", failure.tried)]
+    lines = [f"{name}: not yet", *_line("requirement", failure.requirement), *_line("input", failure.input)]
     if isinstance(failure.found, Counterexample):
-        lines += [*_line("expected", failure.found.expected), *_line("came", failure.found.came)]
+        lines += [*_line("expected", failure.found.expected), *_line("got", failure.found.got)]
         remark = failure.found.remark
     else:
-        lines += [*_line("came", failure.words), *_line("in", _where(failure.found))]
+        lines += [*_line("got", failure.words), *_line("in", _where(failure.found))]
         remark = _remark_on(failure.words) or failure.nudge
     lines += [
         *_line("printed", printed),
-        *textwrap.wrap(remark, _TEXT_WIDTH, initial_indent="  ", subsequent_indent="  "),
+        *wcwidth.wrap(remark, _TEXT_WIDTH, initial_indent="  ", subsequent_indent="  "),
     ]
     return CheckResult(name, "failed", "\n".join(lines))
 
@@ -109,8 +109,11 @@ def is_stub_error(error: BaseException) -> bool:
     if not isinstance(error, NotImplementedError) or last is None:
         return False
     code = last.tb_frame.f_code
-    by_statement = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
-    return by_statement and not code.co_filename.startswith(_LIBRARIES)
+    if code.co_filename.startswith(_LIBRARIES):
+        return False
+    # A raise statement stands in the learner's own code; what compiled code raises passes through a call there.
+    instruction = next(each for each in dis.get_instructions(code) if each.offset == last.tb_lasti)
+    return instruction.opname == "RAISE_VARARGS"
 
 
 def _line(label: str, text: str) -> list[str]:
@@ -118,7 +121,7 @@ def _line(label: str, text: str) -> list[str]:
     indent = " " * (_LABEL_WIDTH + 2)
     first = f"  {label:<{_LABEL_WIDTH}}"
     line = shorten(text, _MOST_CHARACTERS)
-    return textwrap.wrap(line, _TEXT_WIDTH, initial_indent=first, subsequent_indent=indent) if line else []
+    return wcwidth.wrap(line, _TEXT_WIDTH, initial_indent=first, subsequent_indent=indent) if line else []
 
 
 def _where(error: BaseException) -> str:

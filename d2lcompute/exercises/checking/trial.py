@@ -24,13 +24,13 @@ class Counterexample(Exception):  # noqa: N818  (it is a finding, not a fault of
 
     Args:
         expected: what was expected, in one line.
-        came: what came, in one line.
+        got: what came, in one line.
         remark: the mistake's name, or a nudge that names the idea and not the code.
     """
 
-    def __init__(self, *, expected: str, came: str, remark: str) -> None:
-        super().__init__(expected, came, remark)
-        self.expected, self.came, self.remark = expected, came, remark
+    def __init__(self, *, expected: str, got: str, remark: str) -> None:
+        super().__init__(expected, got, remark)
+        self.expected, self.got, self.remark = expected, got, remark
 
 
 class Trial:
@@ -43,13 +43,13 @@ class Trial:
         seed: decides everything that is drawn.
 
     Attributes:
-        tried: what is being tried, in one line; the report shows it.
+        input: what is being tried, in one line; the report shows it.
         nudge: the remark of the report, unless a known mistake is recognised.
     """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.tried = ""
+        self.input = ""
         self.nudge = ""
         self._dice = random.Random(seed)  # noqa: S311  (sizes, not secrets)
         self._generator = torch.Generator().manual_seed(seed + _FAR)
@@ -91,7 +91,7 @@ class Trial:
 
     def plan(self, tried: str, *, nudge: str) -> None:
         """Say what is tried next, and what to think about if it goes wrong."""
-        self.tried, self.nudge = tried, nudge
+        self.input, self.nudge = tried, nudge
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call the answer, or a part of it, and see that the drawn tensors are as they were."""
@@ -100,7 +100,7 @@ class Trial:
             if not torch.equal(values, before):
                 raise Counterexample(
                     expected="the tensor that was handed over is left as it was",
-                    came="its values were changed in place",
+                    got="its values were changed in place",
                     remark="The caller still needs its tensor: make a new one instead of writing into it.",
                 )
         return came
@@ -119,16 +119,16 @@ class Trial:
             return
         known = (remark for remark, value in (mistakes or {}).items() if difference(came, value) is None)
         prefix = f"{what}: " if what else ""
-        self.fail(expected=prefix + found[0], came=prefix + found[1], remark=next(known, _about(came) or self.nudge))
+        self.fail(expected=prefix + found[0], got=prefix + found[1], remark=next(known, _about(came) or self.nudge))
 
-    def require(self, condition: bool, *, expected: str, came: Any, remark: str = "") -> None:
-        """Require that something holds; ``came`` is text, or any value, which is then described."""
+    def require(self, condition: bool, *, expected: str, got: Any, remark: str = "") -> None:
+        """Require that something holds; ``got`` is text, or any value, which is then described."""
         if not condition:
-            self.fail(expected=expected, came=came if isinstance(came, str) else shown(came), remark=remark)
+            self.fail(expected=expected, got=got if isinstance(got, str) else shown(got), remark=remark)
 
-    def fail(self, *, expected: str, came: str, remark: str = "") -> NoReturn:
+    def fail(self, *, expected: str, got: str, remark: str = "") -> NoReturn:
         """Report a counter-example; without a remark the nudge of the plan stands."""
-        raise Counterexample(expected=expected, came=came, remark=remark or self.nudge)
+        raise Counterexample(expected=expected, got=got, remark=remark or self.nudge)
 
 
 def _about(came: Any) -> str:

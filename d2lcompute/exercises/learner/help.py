@@ -2,9 +2,10 @@
 
 import inspect
 import pprint
-import textwrap
 from dataclasses import dataclass
 from typing import Any
+
+import wcwidth
 
 from ..checking.exercise import Exercise
 from ..registry import find
@@ -67,7 +68,7 @@ def solution(name: str) -> Text:
         ...
     """
     exercise = find(name)
-    why = textwrap.wrap(f"Why it works: {exercise.why}", 100, initial_indent="# ", subsequent_indent="# ")
+    why = wcwidth.wrap(f"Why it works: {exercise.why}", 100, initial_indent="# ", subsequent_indent="# ")
     return Text("\n".join([source_of(exercise), "", *why]))
 
 

@@ -70,7 +70,7 @@ def registers_all_blocks(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         all(any(each is parameter for parameter in parameters) for each in found),
         expected="the parameters of the blocks that were handed over",
-        came="other tensors of the same shapes",
+        got="other tensors of the same shapes",
         remark="The router holds copies: an optimizer that was made for the blocks will never train it.",
     )
     remark = "The parameters are registered, the blocks are not: buffers, such as a running mean, are lost."

@@ -72,7 +72,7 @@ def _net() -> ListSequential:
 def _require_observed(answer: dict[str, Any], key: str, observed: Any, remark: str, trial: Trial) -> None:
     """Compare one entry with what a live net shows; the report does not say what that is."""
     trial.plan("net = ListSequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))", nudge=remark)
-    trial.require(answer[key] == observed, expected=f"{key!r} as the net shows it", came=f"{key!r}: {answer[key]!r}")
+    trial.require(answer[key] == observed, expected=f"{key!r} as the net shows it", got=f"{key!r}: {answer[key]!r}")
 
 
 SOLUTION = {"forward_works": True, "parameters": 0, "state_dict_keys": 0, "optimizer_error": "ValueError"}

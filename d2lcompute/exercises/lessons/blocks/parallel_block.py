@@ -60,13 +60,13 @@ def registers_both(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         len(came) == len(expected),
         expected=f"{len(expected)} tensors in parameters()",
-        came=f"{len(came)} tensors",
+        got=f"{len(came)} tensors",
         remark=remark,
     )
     trial.require(
         {id(each) for each in came} == {id(each) for each in expected},
         expected="the parameters of net1 and net2 themselves",
-        came="other tensors of the same shapes",
+        got="other tensors of the same shapes",
         remark="The block holds copies: training it leaves the nets that were handed over as they are.",
     )
 

@@ -68,7 +68,7 @@ def registers_the_blocks(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         all(id(parameter) in parameters for parameter in found),
         expected="the parameters of the blocks that were handed over",
-        came="other tensors of the same shapes",
+        got="other tensors of the same shapes",
         remark="The net holds copies: an optimizer that was made for the blocks will never train it.",
     )
     mistakes = {

@@ -77,7 +77,7 @@ def registers_the_block(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         all(any(each is parameter for parameter in block.parameters()) for each in came),
         expected="the parameters of the block that was handed over",
-        came="other tensors of the same shapes",
+        got="other tensors of the same shapes",
         remark="The net holds a copy: training it leaves the block that was handed over as it is.",
     )
 

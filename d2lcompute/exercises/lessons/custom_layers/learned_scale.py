@@ -79,7 +79,7 @@ def learns(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         names == ["weight"],
         expected="'weight' is the name of the one parameter",
-        came=f"the parameters {', '.join(names)}" if names else "no parameters",
+        got=f"the parameters {', '.join(names)}" if names else "no parameters",
     )
     (gradient,) = torch.autograd.grad(out.sum(), list(layer.parameters()), allow_unused=True)
     mistakes = {".data hands back the values without their history: the weight will never learn.": None}

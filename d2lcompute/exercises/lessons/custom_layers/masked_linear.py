@@ -55,7 +55,7 @@ def holds_its_tensors(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         "mask" not in shapes,
         expected="no parameter 'mask'",
-        came="'mask' among the parameters",
+        got="'mask' among the parameters",
         remark="A parameter is handed to the optimizer: the mask is to stay what it is.",
     )
     turned = {**trained, "weight": (units, in_units)}
@@ -64,7 +64,7 @@ def holds_its_tensors(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         "mask" in layer.state_dict(),
         expected="'mask' in the state_dict",
-        came=f"the keys {list(layer.state_dict())}",
+        got=f"the keys {list(layer.state_dict())}",
         remark="Whoever loads the layer needs the mask, too: a plain attribute is neither saved nor moved.",
     )
     trial.same(layer.state_dict()["mask"], mask, what="mask in the state_dict")

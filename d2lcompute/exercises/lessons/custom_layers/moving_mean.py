@@ -94,7 +94,7 @@ def uses_what_it_remembers(answer: type[nn.Module], trial: Trial) -> None:
     for X in batches[:-1]:
         trial.call(layer, X)
     layer.eval()
-    trial.tried += ", then eval(), and one more"
+    trial.input += ", then eval(), and one more"
     mean, X = layer.mean.clone(), batches[-1]
 
     came = trial.call(layer, X)
@@ -104,7 +104,7 @@ def uses_what_it_remembers(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         torch.equal(layer.mean, mean),
         expected="the mean that was remembered, unchanged",
-        came="another mean",
+        got="another mean",
         remark="In eval mode nothing is learned: one wants the same result for the same input, whatever came before.",
     )
 
@@ -119,13 +119,13 @@ def holds_a_buffer(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         "mean" not in dict(layer.named_parameters()),
         expected="no parameter",
-        came="'mean' among the parameters",
+        got="'mean' among the parameters",
         remark="A parameter is handed to the optimizer, and counted: this tensor is not trained.",
     )
     trial.require(
         "mean" in layer.state_dict(),
         expected="'mean' in the state_dict",
-        came=f"the keys {list(layer.state_dict())}",
+        got=f"the keys {list(layer.state_dict())}",
         remark="A plain tensor is not saved with the layer, nor moved or cast: the module knows nothing of it.",
     )
 
@@ -140,7 +140,7 @@ def keeps_no_history(answer: type[nn.Module], trial: Trial) -> None:
         trial.require(
             not layer.mean.requires_grad,
             expected=f"a mean without history, after batch {number}",
-            came="one that leads back to the batch",
+            got="one that leads back to the batch",
             remark="The next batch would lead back through all batches before it: detach what goes into the buffer.",
         )
 

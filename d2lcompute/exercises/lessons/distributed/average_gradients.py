@@ -48,7 +48,7 @@ def gives_all_the_mean(answer: Any, trial: Trial) -> None:
     trial.require(
         all(map(torch.equal, values, (p.detach() for net in replicas for p in net.parameters()))),
         expected="the values of the parameters as they were",
-        came="other values",
+        got="other values",
         remark="DDP averages gradients; the values stay equal because each optimizer then does the same step.",
     )
 
@@ -64,7 +64,7 @@ def shares_no_memory(answer: Any, trial: Trial) -> None:
     trial.require(
         not any(gradient.data_ptr() in memory for other in others for gradient in other if gradient is not None),
         expected="gradients in memory of their own on each replica",
-        came="one tensor that several replicas refer to",
+        got="one tensor that several replicas refer to",
         remark="The replicas share one gradient: whoever scales its own in place scales everyone's.",
     )
 
@@ -78,7 +78,7 @@ def leaves_out_the_frozen(answer: Any, trial: Trial) -> None:
     trial.require(
         all(net.get_parameter("0.weight").grad is None for net in replicas),
         expected="0.weight.grad is None on each replica, as before",
-        came="a tensor",
+        got="a tensor",
         remark="A frozen parameter now has a gradient of zeros: an optimizer with weight decay would move it.",
     )
 

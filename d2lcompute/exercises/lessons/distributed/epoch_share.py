@@ -37,7 +37,7 @@ def reads_each_index_once(answer: Any, trial: Trial) -> None:
     trial.require(
         not missing and not twice,
         expected=f"each of the {n} indices once",
-        came=f"{missing} of the {n} indices missing, {twice} read again",
+        got=f"{missing} of the {n} indices missing, {twice} read again",
         remark=remark,
     )
 
@@ -51,7 +51,7 @@ def shares_are_even(answer: Any, trial: Trial) -> None:
     trial.require(
         max(lengths) - min(lengths) <= 1,
         expected="shares whose lengths differ by one at most",
-        came=f"shares of {', '.join(map(str, lengths))} indices",
+        got=f"shares of {', '.join(map(str, lengths))} indices",
         remark="One rank has more to do than the rest, and the others wait for it: deal out what is left, one by one.",
     )
 
@@ -65,7 +65,7 @@ def epochs_differ(answer: Any, trial: Trial) -> None:
     trial.require(
         first != second,
         expected=f"other shares in epoch {epoch + 1} than in epoch {epoch}",
-        came="the same ones",
+        got="the same ones",
         remark="Each epoch has the same order: the order must depend on epoch too.",
     )
 
@@ -79,7 +79,7 @@ def seeds_differ(answer: Any, trial: Trial) -> None:
     trial.require(
         first != second,
         expected=f"other shares with seed {seed + 100} than with seed {seed}",
-        came="the same ones",
+        got="the same ones",
         remark="The seed decides nothing: runs with several seeds would all see one order.",
     )
 
@@ -100,7 +100,7 @@ def _shares(answer: Any, trial: Trial, n: int, size: int, epoch: int, seed: int)
         came = trial.call(answer, n, size, rank, epoch, seed)
         kinds = isinstance(came, list) and all(isinstance(index, int) for index in came)
         remark = "It gave None: is a return missing?" if came is None else "tolist() makes a list of a tensor."
-        trial.require(kinds, expected="a list of integers", came=came, remark=remark)
+        trial.require(kinds, expected="a list of integers", got=came, remark=remark)
         shares.append(came)
     return shares
 

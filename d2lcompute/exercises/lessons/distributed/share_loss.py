@@ -39,7 +39,7 @@ def averages_to_the_whole(answer: Any, trial: Trial) -> None:
     for loss in losses:
         graph = isinstance(loss, torch.Tensor) and loss.requires_grad and loss.dim() == 0
         remark = "It gave None: is a return missing?" if loss is None else "backward() starts here: return the loss."
-        trial.require(graph, expected="a loss for backward(): one number with its history", came=loss, remark=remark)
+        trial.require(graph, expected="a loss for backward(): one number with its history", got=loss, remark=remark)
     mistakes = {
         "Each rank takes the mean over its own share, so that an example in a small share weighs more.": sum(means)
         / size,
@@ -63,7 +63,7 @@ def bears_an_empty_share(answer: Any, trial: Trial) -> None:
     trial.require(
         all(gradient is not None for gradient in found),
         expected="a gradient for each parameter",
-        came="None",
+        got="None",
         remark="The loss does not come from the net: DDP waits for each parameter's gradient, and so do the others.",
     )
     gradient = torch.cat([part.flatten() for part in found])
@@ -71,7 +71,7 @@ def bears_an_empty_share(answer: Any, trial: Trial) -> None:
     trial.require(
         loss.item() == 0,
         expected="a loss of 0",
-        came=f"a loss of {loss.item()}",
+        got=f"a loss of {loss.item()}",
         remark="The mean of no numbers is NaN, and stays it whatever it is multiplied by.",
     )
 

@@ -68,13 +68,13 @@ def holds_one_part_at_a_time(answer: Answer, trial: Trial) -> None:
     trial.require(
         max(sizes, default=0) <= size,
         expected=f"at most {size} examples at once",
-        came=f"{max(sizes, default=0)} examples at once",
+        got=f"{max(sizes, default=0)} examples at once",
         remark="The batch is supposed to be too large: split it before the net sees it.",
     )
     trial.require(
         "forward forward" not in " ".join(events),
         expected="forward, backward, forward, backward, and so on",
-        came=f"{', '.join(events[:4])}, and so on",
+        got=f"{', '.join(events[:4])}, and so on",
         remark="The graphs of several parts are alive together, so the memory is that of the whole batch: call "
         "backward for each part.",
     )
@@ -84,7 +84,7 @@ def starts_from_nothing(answer: Answer, trial: Trial) -> None:
     """Gradients that were there before have no part in the result."""
     net, X, y, size = _task(trial, nudge="What does backward do with what is in grad?")
     X, y = X[:size], y[:size]
-    trial.tried = f"{size} examples in one part, with gradients left from before"
+    trial.input = f"{size} examples in one part, with gradients left from before"
     expected = _gradients(net, X, y, [1.0], len(X))
     for parameter in net.parameters():
         parameter.grad = torch.ones_like(parameter)

@@ -72,7 +72,7 @@ def names_each_once(answer: Answer, trial: Trial) -> None:
     trial.require(
         len(set(names)) == len(names),
         expected="a and b, each once",
-        came=", ".join(names),
+        got=", ".join(names),
         remark="Several paths lead to the same leaf, and each has put it into the list: note where you have been.",
     )
 
@@ -91,7 +91,7 @@ def ends_without_a_walk(answer: Answer, trial: Trial) -> None:
     trial.require(
         not came,
         expected="an empty list",
-        came=f"a list of {len(came)}",
+        got=f"a list of {len(came)}",
         remark="backward() would leave no gradient there: it would be an error.",
     )
 
@@ -111,7 +111,7 @@ def _compare(came: Any, expected: Leaves, leaves: Leaves, trial: Trial) -> None:
     trial.require(
         names == set(expected),
         expected=f"the tensors {', '.join(expected)}",
-        came=", ".join(sorted(names)) or "an empty list",
+        got=", ".join(sorted(names)) or "an empty list",
         remark=remark,
     )
 
@@ -124,7 +124,7 @@ def _tensors(came: Any, trial: Trial) -> list[torch.Tensor]:
     trial.require(
         isinstance(came, list | tuple) and all(isinstance(item, torch.Tensor) for item in came),
         expected="a list of tensors",
-        came=came if came is None else shown(came),
+        got=came if came is None else shown(came),
         remark=remark,
     )
     return list(came)

@@ -97,7 +97,7 @@ def gives_the_mean(answer: Answer, trial: Trial) -> None:
         "That is the sum.": values.sum().item(),
         "That is the last loss.": values[-1].item(),
     }
-    trial.require(not remark, expected=f"{mean:.6g}", came=came, remark=remark)
+    trial.require(not remark, expected=f"{mean:.6g}", got=came, remark=remark)
     trial.same(came, mean, mistakes=mistakes)
 
 
@@ -110,7 +110,7 @@ def frees_each_graph(answer: Answer, trial: Trial) -> None:
     trial.require(
         training.alive <= 2,
         expected="at most 2 graphs at a time",
-        came=f"{training.alive} graphs at a time, of {len(training.values)} losses",
+        got=f"{training.alive} graphs at a time, of {len(training.values)} losses",
         remark="Every loss that is kept, and every sum of losses, keeps the graphs of all of them: the memory grows "
         "with each batch.",
     )
@@ -125,7 +125,7 @@ def leaves_the_losses(answer: Answer, trial: Trial) -> None:
     trial.require(
         not training.cut,
         expected="losses that still know their graph",
-        came="losses without one",
+        got="losses without one",
         remark="With an underscore detach_() changes the tensor itself: it is cut off from its graph for everybody.",
     )
     trial.same(torch.stack(training.memory), training.values, what="the losses' values")

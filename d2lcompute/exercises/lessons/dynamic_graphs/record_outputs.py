@@ -80,7 +80,7 @@ def holds_every_output(answer: Answer, trial: Trial) -> None:
     if set(came) > set(expected) and set(came) <= set(blocks):
         trial.fail(
             expected=f"the layers {', '.join(expected)}",
-            came=f"also {', '.join(repr(name) for name in came if name not in expected)}",
+            got=f"also {', '.join(repr(name) for name in came if name not in expected)}",
             remark="Blocks and the net itself are modules too: leave out those that have parts, children().",
         )
     if len(came) == 1:
@@ -101,7 +101,7 @@ def takes_its_hooks_away(answer: Answer, trial: Trial) -> None:
     trial.require(
         all(output() is None for output in kept),
         expected="nobody holds the outputs once the result is gone",
-        came="the net still holds them",
+        got="the net still holds them",
         remark="The hooks are still there: they run in every later call, and hold what they have recorded.",
     )
 
@@ -116,7 +116,7 @@ def keeps_no_graph(answer: Answer, trial: Trial) -> None:
     trial.require(
         not recorded,
         expected="outputs that require no gradient",
-        came=f"with a gradient: {', '.join(recorded)}",
+        got=f"with a gradient: {', '.join(recorded)}",
         remark="Each output still knows its graph, and keeps alive all that the graph has kept.",
     )
 
@@ -138,7 +138,7 @@ def _outputs(answer: Answer, net: nn.Module, X: torch.Tensor, trial: Trial) -> O
     trial.require(
         isinstance(came, dict) and all(isinstance(output, torch.Tensor) for output in came.values()),
         expected="a dict from names to tensors",
-        came=came,
+        got=came,
         remark="It gave None: is a return missing?" if came is None else "Give back names and outputs.",
     )
     return came

@@ -41,11 +41,11 @@ def saves(answer: Answer, trial: Trial) -> None:
 
         answer(path, obj)
 
-        trial.require(path.is_file(), expected="a file at the path that was handed over", came="none")
+        trial.require(path.is_file(), expected="a file at the path that was handed over", got="none")
         try:
             came = torch.load(path, weights_only=True)
         except Exception as error:
-            trial.fail(expected="a file that torch.load opens", came=f"one for which it raises {type(error).__name__}")
+            trial.fail(expected="a file that torch.load opens", got=f"one for which it raises {type(error).__name__}")
         trial.same(came, obj, what="what torch.load gives")
 
 
@@ -54,20 +54,20 @@ def keeps_the_old_file(answer: Answer, trial: Trial) -> None:
     path, good = _good_file(trial)
     trial.nudge = "Opening a file for writing empties it. Where could the new one grow meanwhile?"
     for text, obj in _failing(trial):
-        trial.tried = f"over a good file: {text}"
+        trial.input = f"over a good file: {text}"
         _fails(answer, path, obj)
-        trial.require(path.is_file(), expected="the old file, whole", came="no file")
+        trial.require(path.is_file(), expected="the old file, whole", got="no file")
         remark = "The old file was opened, and with that it was lost, before the new one was complete."
         same = path.read_bytes() == good
-        trial.require(same, expected="the old file, whole", came="a file that is not what it was", remark=remark)
+        trial.require(same, expected="the old file, whole", got="a file that is not what it was", remark=remark)
 
     before = path.stat().st_ino
-    trial.tried = "over a good file: a dict that can be saved"
+    trial.input = "over a good file: a dict that can be saved"
     answer(path, {"step": 2})
     trial.require(
         path.stat().st_ino != before,
         expected="another file, complete, that takes the old one's place in one step",
-        came="the old file itself, emptied and written anew",
+        got="the old file itself, emptied and written anew",
         remark="If the disk is full or the power goes in the middle of the writing, the old file is lost.",
     )
 
@@ -77,14 +77,14 @@ def leaves_nothing_behind(answer: Answer, trial: Trial) -> None:
     path, _ = _good_file(trial)
     trial.nudge = "What is done on the way out, whichever way that is?"
     for text, obj in [("a dict that can be saved", {"step": 2}), *_failing(trial)]:
-        trial.tried = f"over a good file: {text}"
+        trial.input = f"over a good file: {text}"
         _fails(answer, path, obj)
         came = sorted(each.name for each in path.parent.iterdir())
         interrupted = "Ctrl-C is no Exception: 'except Exception' lets it pass by. Which clause sees every way out?"
         trial.require(
             came == [path.name],
             expected=f"only {path.name} in the folder",
-            came=f"{', '.join(came)}",
+            got=f"{', '.join(came)}",
             remark=interrupted if isinstance(obj, _CtrlC) else "",
         )
 
@@ -93,14 +93,14 @@ def passes_the_error_on(answer: Answer, trial: Trial) -> None:
     """If saving fails the caller hears of it, by the exception that was raised."""
     path, _ = _good_file(trial)
     (text, obj), _ = _failing(trial)
-    trial.tried = f"over a good file: {text}"
+    trial.input = f"over a good file: {text}"
 
     failed = _fails(answer, path, obj)
 
     trial.require(
         failed,
         expected="an exception",
-        came="none",
+        got="none",
         remark="Who calls this believes that the checkpoint is stored, and goes on for days. Clean up, then let the "
         "exception go its way.",
     )

@@ -29,7 +29,7 @@ def comes_back_equal(answer: Answer, trial: Trial) -> None:
         trial.plan(f"torch.load of {text}", nudge="What the file holds has to be the tensor itself, number for number.")
         path = trial.folder() / "view.pt"
         trial.call(answer, path, view)
-        trial.require(path.is_file(), expected="a file at the path that was handed over", came="none")
+        trial.require(path.is_file(), expected="a file at the path that was handed over", got="none")
 
         came = torch.load(path, weights_only=True)
 
@@ -54,7 +54,7 @@ def stays_small(answer: Answer, trial: Trial) -> None:
         trial.require(
             size <= needed + _ARCHIVE_BYTES,
             expected=f"{needed / 1000:.1f} kB of numbers, and no more than {_ARCHIVE_BYTES / 1000:.0f} kB around them",
-            came=f"{size / 1000:.1f} kB: all of the larger tensor is in it"
+            got=f"{size / 1000:.1f} kB: all of the larger tensor is in it"
             if size > view.untyped_storage().nbytes()
             else f"{size / 1000:.1f} kB",
             remark=remark if view.is_contiguous() else "",

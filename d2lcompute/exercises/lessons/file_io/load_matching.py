@@ -97,7 +97,7 @@ def leaves_the_state_dict(answer: Answer, trial: Trial) -> None:
     trial.require(
         list(state) == list(before),
         expected=f"a state_dict of {len(before)} entries, as before",
-        came=f"one of {len(state)}",
+        got=f"one of {len(state)}",
         remark="Entries were taken out of the caller's dict: make a dict of your own.",
     )
     with torch.no_grad():

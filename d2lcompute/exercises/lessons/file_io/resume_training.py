@@ -91,7 +91,7 @@ def keeps_it_in_one_file(answer: Answer, trial: Trial) -> None:
         nudge="What stands beside the file, or under another name, is lost: put everything into one dict.",
     )
     answer[0](path, *run, 1)
-    trial.require(path.is_file(), expected="a file at the path that was handed over", came="none")
+    trial.require(path.is_file(), expected="a file at the path that was handed over", got="none")
 
     moved = path.replace(trial.folder() / "moved.pt")
     answer[1](moved, *new)
@@ -111,7 +111,7 @@ def stores_no_objects(answer: Answer, trial: Trial) -> None:
     except pickle.UnpicklingError:
         trial.fail(
             expected="a file of tensors, numbers, texts and containers",
-            came="a file that torch.load refuses",
+            got="a file that torch.load refuses",
             remark="Net and optimizer were stored as objects: whoever loads them has to allow the file to run code.",
         )
 

@@ -72,7 +72,7 @@ def keeps_the_parameters(answer: Answer, trial: Trial) -> None:
     trial.require(
         len(came) == len(before) and all(one is other for one, other in zip(came, before, strict=True)),
         expected="the Parameter objects that were there before",
-        came="others in their place",
+        got="others in their place",
         remark="An optimizer that was made before would go on training parameters that are no longer the net's.",
     )
 

@@ -66,11 +66,11 @@ def refuses_what_needs_code(answer: Answer, trial: Trial) -> None:
         trial.require(
             not marker.exists(),
             expected="None, and no folder",
-            came="the folder: loading did what the file says",
+            got="the folder: loading did what the file says",
             remark="Looking at what was loaded comes too late: by then the file has been obeyed.",
         )
         remark = "The net is there, so its class was looked up and its code was run: the file may name any other."
-        trial.require(came is None, expected="None", came=came, remark=remark)
+        trial.require(came is None, expected="None", got=came, remark=remark)
 
 
 def tells_of_other_trouble(answer: Answer, trial: Trial) -> None:
@@ -87,7 +87,7 @@ def tells_of_other_trouble(answer: Answer, trial: Trial) -> None:
         except Exception:
             raised = True
         remark = "Who gets None here believes that the file is dangerous: catch that one exception, no others."
-        trial.require(raised, expected="an exception", came=came, remark=remark)
+        trial.require(raised, expected="an exception", got=came, remark=remark)
 
 
 class _Trap:

@@ -55,12 +55,12 @@ def brings_it_back(answer: Answer, trial: Trial) -> None:
             nudge="Which facts does one need to build each layer again, in its place, besides the tensors?",
         )
         answer[0](net, path)
-        trial.require(path.is_file(), expected="a file at the path that was handed over", came="none")
+        trial.require(path.is_file(), expected="a file at the path that was handed over", got="none")
 
         came = answer[1](path.replace(trial.folder() / "moved.pt"))
 
         if not isinstance(came, nn.Module):
-            trial.fail(expected="a net", came="None" if came is None else type(came).__name__)
+            trial.fail(expected="a net", got="None" if came is None else type(came).__name__)
         kinds = [_text(layer) for layer in came.modules() if isinstance(layer, nn.Linear | nn.ReLU)]
         trial.same(kinds, [_text(layer) for layer in layers], what="the layers")
         trial.same(came(X), net(X), what=f"the output for X of shape {tuple(X.shape)}")
@@ -81,12 +81,12 @@ def keeps_the_numbers(answer: Answer, trial: Trial) -> None:
     trial.require(
         {each.dtype for each in came} == {torch.float64},
         expected="parameters of torch.float64",
-        came=f"parameters of {came[0].dtype}" if came else "no parameters",
+        got=f"parameters of {came[0].dtype}" if came else "no parameters",
     )
     trial.require(
         len(came) == len(expected) and all(torch.equal(one, other) for one, other in zip(came, expected, strict=True)),
         expected="the same numbers, to the last bit",
-        came="others",
+        got="others",
     )
 
 
@@ -116,7 +116,7 @@ def runs_no_code(answer: Answer, trial: Trial) -> None:
         trial.require(
             not marker.exists(),
             expected="no folder: the file is refused, or its code is left alone",
-            came="the folder: loading did what the file says",
+            got="the folder: loading did what the file says",
             remark="The file decides what is called, and could as well delete your files: store facts, build by code.",
         )
         path.write_bytes(original)

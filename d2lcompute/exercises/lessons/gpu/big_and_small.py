@@ -86,7 +86,7 @@ def waits_for_the_end(answer: Any, trial: Trial) -> None:
     trial.require(
         bool(0.5 * min(_busy(device), default=0.0) <= came <= _most(device, idle)) and device.orders > 0,
         expected=f"about {max(_busy(device), default=seconds):.3f}",
-        came=f"{came:.6g}",
+        got=f"{came:.6g}",
         remark=remark,
     )
 
@@ -109,7 +109,7 @@ def leaves_out_earlier_work(answer: Any, trial: Trial) -> None:
     trial.require(
         not came > most,
         expected=f"about {max(_busy(device)[1:], default=seconds):.3f}",
-        came=f"{came:.6g}",
+        got=f"{came:.6g}",
         remark=remark if counted else "",
     )
 
@@ -142,7 +142,7 @@ def _timed(device: Device, answer: Any, trial: Trial, seconds: float) -> tuple[f
     device.synchronize()
     remark = "It gave None: is a return missing?" if came is None else "Return the seconds as a number."
     is_number = isinstance(came, int | float) and not isinstance(came, bool)
-    trial.require(is_number, expected="a number of seconds", came=shown(came), remark=remark)
+    trial.require(is_number, expected="a number of seconds", got=shown(came), remark=remark)
     busy = sum(max(0.0, min(end, until) - max(begin, since)) for since, until in device.spans)
     return float(came), end - begin - busy
 

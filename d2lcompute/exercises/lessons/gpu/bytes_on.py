@@ -108,12 +108,12 @@ def _bytes(answer: Any, trial: Trial, machine: Machine, net: nn.Module) -> Any:
     came = call_on(machine, trial, answer, net)
     remark = "It gave None: is a return missing?" if came is None else "Hand over one dict: name of a device, bytes."
     trial.require(
-        isinstance(came, dict), expected="a dict from names of devices to bytes", came=shown(came), remark=remark
+        isinstance(came, dict), expected="a dict from names of devices to bytes", got=shown(came), remark=remark
     )
     trial.require(
         all(isinstance(device, str) for device in came),
         expected="names of devices as keys",
-        came=f"the keys {shown(list(came))}",
+        got=f"the keys {shown(list(came))}",
         remark="The keys are devices, not their names: str() of a device is its name.",
     )
     return _sorted({device: size for device, size in came.items() if size})

@@ -38,7 +38,7 @@ def returns_the_norms(answer: Any, trial: Trial) -> None:
     trial.require(
         not isinstance(came, list) or all(isinstance(norm, float) for norm in came),
         expected="a list of floats",
-        came=shown(came),
+        got=shown(came),
         remark="What is in the list is still a tensor on the device: nobody has read its value.",
     )
     if difference(came, _norms([A @ B]) * n) is None:  # n times the same product: the book's loop, as good a load
@@ -61,9 +61,7 @@ def reads_once(answer: Any, trial: Trial) -> None:
     call_on(machine, trial, answer, A, B, n)
 
     reads = machine.host_reads
-    trial.require(
-        reads == 1, expected="1 host read", came=f"{reads} host reads", remark=_about_reads(machine, reads, n)
-    )
+    trial.require(reads == 1, expected="1 host read", got=f"{reads} host reads", remark=_about_reads(machine, reads, n))
 
 
 def multiplies_on_the_device(answer: Any, trial: Trial) -> None:
@@ -77,7 +75,7 @@ def multiplies_on_the_device(answer: Any, trial: Trial) -> None:
     trial.require(
         came >= n,
         expected=f"{n} products on cuda:0",
-        came=f"{came} of them there",
+        got=f"{came} of them there",
         remark="" if came else remark,
     )
 

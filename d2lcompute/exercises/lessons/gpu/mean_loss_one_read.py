@@ -42,7 +42,7 @@ def returns_the_mean(answer: Any, trial: Trial) -> None:
     remark = "It gave None: is a return missing?" if came is None else "Return a number."
     if isinstance(came, torch.Tensor):
         remark = "That is a tensor, which may still be on the device: the one read that you have is for its value."
-    trial.require(isinstance(came, float), expected="a float", came=shown(came), remark=remark)
+    trial.require(isinstance(came, float), expected="a float", got=shown(came), remark=remark)
     mistakes = {
         "The losses are added up, and not divided by the number of batches.": sum(losses),
         "Each row counts the same, so that large batches weigh more: the mean is that over the batches.": sum(
@@ -69,7 +69,7 @@ def reads_once(answer: Any, trial: Trial) -> None:
         remark = "The net was fetched to the CPU, and each of its parameters is a read: the batches come to the net."
     elif reads >= len(batches):
         remark = f"You read a value for each batch: {reads} host reads instead of 1, and the host waits in each."
-    trial.require(reads == 1, expected="1 host read", came=f"{reads} host reads", remark=remark)
+    trial.require(reads == 1, expected="1 host read", got=f"{reads} host reads", remark=remark)
 
 
 def _task(trial: Trial, *, nudge: str) -> tuple[Machine, nn.Module, Batches, torch.device]:

@@ -66,7 +66,7 @@ def leaves_the_net_where_it_is(answer: Any, trial: Trial) -> None:
         trial.require(
             not moved,
             expected=f"a net that is still on {device}",
-            came=f"{', '.join(moved[:2])}{' ...' if moved[2:] else ''}",
+            got=f"{', '.join(moved[:2])}{' ...' if moved[2:] else ''}",
             remark="Reading has moved the net: the values are to be copied into the tensors that it has, where it is.",
         )
         trial.same(net.state_dict(), source.state_dict(), what="net.state_dict()")

@@ -35,7 +35,7 @@ def runs_on_the_nets_device(answer: Any, trial: Trial) -> None:
         trial.require(
             machine.places.of(came) == device,
             expected=f"a result on {device}",
-            came=f"a result on {machine.places.of(came)}",
+            got=f"a result on {machine.places.of(came)}",
             remark="The result is to stay where it was computed: what comes next may need it there.",
         )
 
@@ -51,7 +51,7 @@ def moves_neither(answer: Any, trial: Trial) -> None:
         trial.require(
             came == [device, start],
             expected=f"the net on {device}, X on {start}",
-            came=f"the net on {came[0]}, X on {came[1]}",
+            got=f"the net on {came[0]}, X on {came[1]}",
             remark="The net was moved, with all its parameters: it is the input that is small and comes to the net."
             if came[0] != device
             else "X itself was moved, and its owner needs it where it was: use a copy, and leave X alone.",

@@ -77,7 +77,7 @@ def launches_both_first(answer: Any, trial: Trial) -> None:
     trial.require(
         begin < end,
         expected="both products under way at the same time",
-        came=f"one ended {end * 1e3:.2f} ms after the start, the other began after {begin * 1e3:.2f} ms (modelled)",
+        got=f"one ended {end * 1e3:.2f} ms after the start, the other began after {begin * 1e3:.2f} ms (modelled)",
         remark="The second product starts only after the first was waited for: a read or a synchronize stands between "
         "the two orders."
         if waited
@@ -99,7 +99,7 @@ def _pair(came: Any, trial: Trial) -> tuple[torch.Tensor, torch.Tensor]:
     """Require a pair of tensors."""
     is_pair = isinstance(came, tuple | list) and len(came) == 2 and all(isinstance(t, torch.Tensor) for t in came)
     remark = "It gave None: is a return missing?" if came is None else "Hand both products back: return P, Q."
-    trial.require(is_pair, expected="two tensors, X @ X and Y @ Y", came=shown(came), remark=remark)
+    trial.require(is_pair, expected="two tensors, X @ X and Y @ Y", got=shown(came), remark=remark)
     return came[0], came[1]
 
 
@@ -117,13 +117,13 @@ def _require_places(machine: Machine, trial: Trial, came: Devices, devices: Devi
     trial.require(
         came == devices,
         expected=f"X @ X on {devices[0]}, Y @ Y on {devices[1]}",
-        came=f"X @ X on {came[0]}, Y @ Y on {came[1]}",
+        got=f"X @ X on {came[0]}, Y @ Y on {came[1]}",
         remark=remark,
     )
     trial.require(
         len(computed) == 2,
         expected="one product computed on each device",
-        came=f"computed on {', '.join(map(str, computed)) or 'the CPU'}, and moved afterwards",
+        got=f"computed on {', '.join(map(str, computed)) or 'the CPU'}, and moved afterwards",
         remark="The result was moved to its device, and computed elsewhere: move the factors, then multiply.",
     )
 

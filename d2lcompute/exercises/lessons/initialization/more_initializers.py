@@ -62,7 +62,7 @@ def finds_subclasses(answer: Answer, trial: Trial) -> None:
     trial.require(
         not torch.equal(weight, before),
         expected="a weight with new values",
-        came="the weight as it was",
+        got="the weight as it was",
         remark="The layer was skipped without a word: its type is Scaled. isinstance sees that it is an nn.Linear too.",
     )
     _judge(weight, "0.weight", trial)
@@ -103,7 +103,7 @@ def leaves_the_rest_alone(answer: Answer, trial: Trial) -> None:
     trial.require(
         all(net.get_parameter(name) is parameter for name, parameter in parameters.items()),
         expected="the parameters that were there",
-        came="new ones in their place",
+        got="new ones in their place",
         remark="Fill a parameter in place: an optimizer made earlier would train the old one.",
     )
 
@@ -125,18 +125,18 @@ def _judge(weight: torch.Tensor, name: str, trial: Trial) -> None:
     trial.require(
         abs(std / expected - 1) < 0.04,
         expected=f"{name}: standard deviation {expected:.4f}, the root of 2 / {inputs}",
-        came=f"{name}: standard deviation {std:.4f}",
+        got=f"{name}: standard deviation {std:.4f}",
         remark=remark,
     )
     mean = weight.mean().item()
     trial.require(
-        abs(mean) < 0.06 * expected, expected=f"{name}: mean 0", came=f"{name}: mean {mean:.4f}", remark=remark
+        abs(mean) < 0.06 * expected, expected=f"{name}: mean 0", got=f"{name}: mean {mean:.4f}", remark=remark
     )
     share = (weight.abs() > 2 * expected).double().mean().item()
     trial.require(
         0.03 < share < 0.06,
         expected=f"{name}: 4.6 % of the values beyond two standard deviations",
-        came=f"{name}: {100 * share:.1f} % of them",
+        got=f"{name}: {100 * share:.1f} % of them",
         remark="The spread is right, the shape is not: a uniform distribution ends, a normal one has tails.",
     )
 

@@ -68,7 +68,7 @@ def names_no_others(answer: Answer, trial: Trial) -> None:
     trial.require(
         not came,
         expected="an empty list: nothing in this net is skipped that ought to be filled",
-        came=f"the names {came}",
+        got=f"the names {came}",
         remark=filled if set(came) == {"0", "1.1"} else "",
     )
 
@@ -80,7 +80,7 @@ def _names(answer: Answer, net: nn.Module, trial: Trial) -> list[str]:
     trial.require(
         isinstance(came, list | tuple) and all(isinstance(name, str) for name in came),
         expected="a list of names",
-        came=came,
+        got=came,
         remark=remark,
     )
     return list(came)
@@ -93,7 +93,7 @@ def _require_named(came: list[str], expected: set[str], trial: Trial) -> None:
     trial.require(
         not missing,
         expected=f"the names {', '.join(map(repr, sorted(expected)))}",
-        came=f"a list without {', '.join(map(repr, missing))}",
+        got=f"a list without {', '.join(map(repr, missing))}",
         remark="Only the outermost level was searched: children() stops there." if only_top else "",
     )
 

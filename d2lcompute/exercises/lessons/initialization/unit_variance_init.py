@@ -56,7 +56,7 @@ def scales_the_outputs(answer: Answer, trial: Trial) -> None:
     trial.require(
         all(_close(std, 1) for std in stds.values()),
         expected="standard deviations 1.00, 1.00, 1.00",
-        came="standard deviations " + ", ".join(f"{std:.2f}" for std in stds.values()),
+        got="standard deviations " + ", ".join(f"{std:.2f}" for std in stds.values()),
         remark=_about(net, start, X),
     )
 
@@ -108,12 +108,12 @@ def leaves_the_rest_alone(answer: Answer, trial: Trial) -> None:
     trial.require(
         all(net.get_parameter(name) is parameter for name, parameter in parameters.items()),
         expected="the parameters that were there",
-        came="new ones in their place",
+        got="new ones in their place",
         remark="Write into the parameters: an optimizer made earlier would train the old ones.",
     )
     trial.same(net.get_parameter("1.weight").detach(), norm, what="the weight of LayerNorm")
     frozen = [name for name, parameter in parameters.items() if not parameter.requires_grad]
-    trial.require(not frozen, expected="all parameters trainable", came=f"frozen: {', '.join(frozen)}")
+    trial.require(not frozen, expected="all parameters trainable", got=f"frozen: {', '.join(frozen)}")
 
 
 _ONE_BY_ONE = "Each unit has a factor of its own: one factor is asked for, for a whole layer."

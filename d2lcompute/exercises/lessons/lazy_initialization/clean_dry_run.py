@@ -51,7 +51,7 @@ def settles_all(answer: Answer, trial: Trial) -> None:
         trial.call(answer, net, shape)
 
         waiting = [name for name, tensor in (*net.named_parameters(), *net.named_buffers()) if is_lazy(tensor)]
-        trial.require(not waiting, expected="nothing that is_lazy", came=f"{', '.join(waiting)} still wait for a shape")
+        trial.require(not waiting, expected="nothing that is_lazy", got=f"{', '.join(waiting)} still wait for a shape")
     trial.same(first.in_features, width, what="in_features of the first layer")
 
 
@@ -67,7 +67,7 @@ def gives_each_mode_back(answer: Answer, trial: Trial) -> None:
     for text, (whole, part) in modes.items():
         net.train(whole)
         norm.train(part)
-        trial.tried = f"{_TEXT}, {text}, input_shape={shape}"
+        trial.input = f"{_TEXT}, {text}, input_shape={shape}"
         before = [module.training for module in net.modules()]
 
         trial.call(answer, net, shape)
@@ -108,18 +108,18 @@ def can_be_trained(answer: Answer, trial: Trial) -> None:
     trial.require(
         all(parameter.grad is None and parameter.requires_grad for parameter in net.parameters()),
         expected="parameters that require a gradient and have none yet",
-        came="others",
+        got="others",
     )
     trial.require(
         not any(parameter.is_inference() for parameter in net.parameters()),
         expected="parameters that autograd can work with",
-        came="parameters that backward() refuses: they came into being under inference_mode",
+        got="parameters that backward() refuses: they came into being under inference_mode",
     )
     net(torch.ones(2, shape[1])).sum().backward()
     trial.require(
         all(parameter.grad is not None for parameter in net.parameters()),
         expected="a gradient for each parameter after backward()",
-        came="none for some",
+        got="none for some",
     )
 
 

@@ -22,7 +22,7 @@ def names_all_that_exist(answer: list[str], trial: Trial) -> None:
     trial.require(
         not missing,
         expected="the names of all that are initialised",
-        came=f"a list that lacks {len(missing)} of them",
+        got=f"a list that lacks {len(missing)} of them",
         remark=layers if set(answer) & {name for name, _ in net.named_modules()} else "",
     )
 
@@ -36,7 +36,7 @@ def names_nothing_else(answer: list[str], trial: Trial) -> None:
     trial.require(
         not waiting,
         expected="the names of those that are initialised, and no others",
-        came=f"also {waiting[0]!r}" if waiting else "",
+        got=f"also {waiting[0]!r}" if waiting else "",
         remark=remark if waiting == ["2.bias"] else "",
     )
 

@@ -71,7 +71,7 @@ def gives_none_where_all_fit(answer: Answer, trial: Trial) -> None:
         net, X = _net_and_input(trial, layers, width)
         trial.nudge = "The data came out at the other end: there is no layer to name."
         came = trial.call(answer, net, X)
-        trial.require(came is None, expected="None", came=came)
+        trial.require(came is None, expected="None", got=came)
 
 
 def leaves_the_net(answer: Answer, trial: Trial) -> None:
@@ -94,7 +94,7 @@ def leaves_the_net(answer: Answer, trial: Trial) -> None:
     trial.require(
         type(net[3]) is nn.LazyLinear,
         expected="LazyLinear at index 3, as before",
-        came=f"{type(net[3]).__name__} at index 3: its input size is settled",
+        got=f"{type(net[3]).__name__} at index 3: its input size is settled",
         remark="Data has passed the net itself, and there is no way back from Linear to LazyLinear.",
     )
     remark = "The mode is part of the net: whoever goes on training it would train in eval mode."

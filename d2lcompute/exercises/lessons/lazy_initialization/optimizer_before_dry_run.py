@@ -79,7 +79,7 @@ def _require_observed(answer: dict[str, Any], key: str, remark: str, trial: Tria
     """Compare one entry with what a live layer shows; the report does not say what that is."""
     trial.plan("layer = nn.LazyLinear(3), an SGD made before its dry run on torch.ones(2, 4)", nudge=remark)
     same = answer[key] == getattr(_observe(), key)
-    trial.require(same, expected=f"{key!r} as the layer shows it", came=f"{key!r}: {answer[key]!r}")
+    trial.require(same, expected=f"{key!r} as the layer shows it", got=f"{key!r}: {answer[key]!r}")
 
 
 SOLUTION = {

@@ -47,13 +47,13 @@ def takes_any_width(answer: type[nn.Module], trial: Trial) -> None:
         )
         came = trial.call(net, X)
         fits = isinstance(came, torch.Tensor) and came.shape == (rows, units)
-        trial.require(fits, expected=f"a tensor of shape {(rows, units)}", came=came)
+        trial.require(fits, expected=f"a tensor of shape {(rows, units)}", got=came)
         (gradient,) = torch.autograd.grad(came.sin().sum(), X, allow_unused=True)
         silent = width if gradient is None else int((gradient == 0).all(0).sum())
         trial.require(
             silent == 0,
             expected="an output that depends on each column of X",
-            came=f"{silent} of {width} columns have no influence",
+            got=f"{silent} of {width} columns have no influence",
             remark="What does not fit is cut off: that loses data, and nobody is told.",
         )
 
@@ -71,7 +71,7 @@ def keeps_the_first_layer(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         isinstance(came, torch.Tensor) and isinstance(again, torch.Tensor) and torch.allclose(came, again),
         expected=f"the same output for X of shape {tuple(X.shape)} before and after another width",
-        came="another output",
+        got="another output",
         remark=remark,
     )
 
@@ -88,7 +88,7 @@ def registers_all(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         not lost,
         expected="each tensor that the output depends on, and that can be trained, is in parameters()",
-        came=f"{len(lost)} of them are not",
+        got=f"{len(lost)} of them are not",
         remark="A module does not look for its layers in a plain dict, nor among the variables of forward: they are "
         "neither trained nor saved.",
     )
@@ -104,7 +104,7 @@ def shares_the_rest(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         any(first is second for first in one for second in two),
         expected="parameters that the outputs for both widths depend on",
-        came="none",
+        got="none",
         remark="Each width has a whole net of its own: what one learns, the others never hear of.",
     )
 

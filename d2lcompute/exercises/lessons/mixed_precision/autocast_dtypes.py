@@ -82,7 +82,7 @@ def _require_observed(answer: dict[str, Any], key: str, remark: str, trial: Tria
     trial.require(
         answer[key].removeprefix("torch.") == observed,
         expected=f"{key!r} as the block shows it",
-        came=f"{key!r}: {answer[key]!r}",
+        got=f"{key!r}: {answer[key]!r}",
     )
 
 

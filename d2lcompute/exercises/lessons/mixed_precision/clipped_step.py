@@ -81,7 +81,7 @@ def skips_what_overflows(answer: Any, trial: Trial) -> None:
     trial.nudge = "Who decides whether the step is taken? The optimizer alone does not know of an overflow."
     came = [p.detach() for p in net.parameters()]
     if any(bool(values.isnan().any()) for values in came):
-        trial.fail(expected="the weights as they were", came="weights that are NaN")
+        trial.fail(expected="the weights as they were", got="weights that are NaN")
     trial.same(came, before, what="the weights")
 
 
@@ -95,7 +95,7 @@ def adapts_the_scale(answer: Any, trial: Trial) -> None:
     trial.require(
         scaler.get_scale() == 2048,
         expected="the scale 2048 after one good step",
-        came=f"the scale {scaler.get_scale():g}",
+        got=f"the scale {scaler.get_scale():g}",
         remark="A scale that nobody adapts stays too high, or too low, for ever: what does the scaler need at the end?",
     )
 

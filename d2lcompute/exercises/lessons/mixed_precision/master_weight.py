@@ -29,7 +29,7 @@ def keeps_small_updates(answer: Any, trial: Trial) -> None:
 
     came = answer(weight.clone(), [g.clone() for g in gradients], lr)
 
-    trial.require(isinstance(came, torch.Tensor) and came.shape == weight.shape, expected="a new weight", came=came)
+    trial.require(isinstance(came, torch.Tensor) and came.shape == weight.shape, expected="a new weight", got=came)
     missed = (came.detach().double() - expected).abs().max().item()
     moved = (weight.double() - came.detach().double()).mean().item()
     remarks = {
@@ -39,7 +39,7 @@ def keeps_small_updates(answer: Any, trial: Trial) -> None:
     trial.require(
         missed <= 0.02,  # half of bfloat16's spacing between 4 and 8 is 0.016
         expected="a weight that is lower by 0.32 on the average",
-        came=f"a weight that is lower by {moved:.2f} on the average" if moved else "the same weight",
+        got=f"a weight that is lower by {moved:.2f} on the average" if moved else "the same weight",
         remark=next((remark for remark, holds in remarks.items() if holds), ""),
     )
 
@@ -53,7 +53,7 @@ def returns_sixteen_bits(answer: Any, trial: Trial) -> None:
     trial.require(
         isinstance(came, torch.Tensor) and came.dtype == weight.dtype,
         expected=f"a tensor in {weight.dtype}",
-        came=came,
+        got=came,
         remark="The net computes in 16 bits: round once, at the end.",
     )
 
@@ -70,7 +70,7 @@ def leaves_the_weight(answer: Any, trial: Trial) -> None:
         trial.require(
             torch.equal(came, expected),
             expected="the tensors that were handed over are left as they were",
-            came="one of them has other values",
+            got="one of them has other values",
             remark=remark,
         )
 

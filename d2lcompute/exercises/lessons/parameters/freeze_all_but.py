@@ -42,7 +42,7 @@ def freezes_the_others(answer: Answer, trial: Trial) -> None:
         trial.require(
             not left,
             expected=f"frozen: {', '.join(others)}",
-            came=f"still trainable: {', '.join(left)}",
+            got=f"still trainable: {', '.join(left)}",
             remark=nothing if left == others else "",
         )
 
@@ -62,7 +62,7 @@ def trains_the_chosen(answer: Answer, trial: Trial) -> None:
             trial.require(
                 not lost,
                 expected=f"trainable: {', '.join(chosen)}",
-                came=f"frozen: {', '.join(lost)}",
+                got=f"frozen: {', '.join(lost)}",
                 remark=remark if frozen else "",
             )
 

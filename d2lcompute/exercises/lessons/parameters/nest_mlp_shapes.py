@@ -56,7 +56,7 @@ def leaves_buffers_out(answer: Callable[[nn.Module], Any], trial: Trial) -> None
     trial.require(
         not extra,
         expected="no names but those of parameters",
-        came=f"also {min(extra, default='')!r}",
+        got=f"also {min(extra, default='')!r}",
         remark="That is a buffer: saved in state_dict(), but no optimizer trains it.",
     )
 
@@ -76,7 +76,7 @@ def keeps_the_order(answer: Callable[[nn.Module], Any], trial: Trial) -> None:
     trial.require(
         sorted(came) != sorted(expected) or came == expected,
         expected="the names in the order in which the net holds them",
-        came=f"a dict that begins with {came[:4]}",
+        got=f"a dict that begins with {came[:4]}",
         remark=remark if came == sorted(expected) else "",
     )
 
@@ -89,7 +89,7 @@ def lists_frozen_ones_too(answer: Callable[[nn.Module], Any], trial: Trial) -> N
 
     came = _shapes(answer, net, trial)
 
-    trial.require("0.weight" in came, expected="'0.weight' among the names", came=f"only {list(came)}")
+    trial.require("0.weight" in came, expected="'0.weight' among the names", got=f"only {list(came)}")
 
 
 def _shapes(answer: Callable[[nn.Module], Any], net: nn.Module, trial: Trial) -> Shapes:
@@ -98,7 +98,7 @@ def _shapes(answer: Callable[[nn.Module], Any], net: nn.Module, trial: Trial) ->
     trial.require(
         isinstance(came, dict) and all(isinstance(name, str) for name in came),
         expected="a dict from names to shapes",
-        came=came,
+        got=came,
         remark="It gave None: is a return missing?" if came is None else "Pair each name with a shape, in a dict.",
     )
     return came

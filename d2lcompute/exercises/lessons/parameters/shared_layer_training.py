@@ -128,7 +128,7 @@ def _pairs(came: Any, steps: int, trial: Trial) -> Pairs:
     trial.require(
         pairs and len(came) == steps,
         expected=f"a list of {steps} pairs (weight, gradient), one for each step",
-        came=f"a list of {len(came)} pairs" if pairs else came,
+        got=f"a list of {len(came)} pairs" if pairs else came,
         remark="It gave None: is a return missing?" if came is None else "Append one pair in each turn of the loop.",
     )
     return came

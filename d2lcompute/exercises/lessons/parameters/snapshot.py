@@ -52,7 +52,7 @@ def stays_as_it_is(answer: Answer, trial: Trial) -> None:
     trial.require(
         not moved,
         expected="all values as before the step",
-        came=f"changed by the step: {', '.join(moved)}",
+        got=f"changed by the step: {', '.join(moved)}",
         remark="" if any("weight" in name or "bias" in name for name in moved) else remark,
     )
 
@@ -67,7 +67,7 @@ def keeps_no_history(answer: Answer, trial: Trial) -> None:
     trial.require(
         not recorded,
         expected="values that require no gradient",
-        came=f"require a gradient: {', '.join(recorded)}",
+        got=f"require a gradient: {', '.join(recorded)}",
         remark="A clone of a parameter is recorded as computed from it: what is computed with it later would send "
         "gradients back into the net. state_dict() gives values without that.",
     )
@@ -100,7 +100,7 @@ def _state(answer: Answer, net: nn.Module, trial: Trial) -> State:
     trial.require(
         isinstance(came, dict) and all(isinstance(values, torch.Tensor) for values in came.values()),
         expected="a dict from names to tensors",
-        came=shown(came),
+        got=shown(came),
         remark=remark,
     )
     return came

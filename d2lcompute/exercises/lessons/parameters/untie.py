@@ -44,13 +44,13 @@ def unties_every_place(answer: Answer, trial: Trial) -> None:
             trial.require(
                 came[one] is not came[other],
                 expected=f"{one} and {other} are two parameters",
-                came="one parameter under both names",
+                got="one parameter under both names",
                 remark=_IN_ONE_MODULE if one.rpartition(".")[0] == other.rpartition(".")[0] else _IN_TWO_PLACES,
             )
             trial.require(
                 _memory(came[one]) != _memory(came[other]),
                 expected=f"{one} and {other} have memory of their own",
-                came="two parameters in one piece of memory",
+                got="two parameters in one piece of memory",
                 remark="Two objects that share their memory still change together: clone what they hold.",
             )
 
@@ -76,14 +76,14 @@ def leaves_the_net_alone(answer: Answer, trial: Trial) -> None:
         trial.require(
             list(after) == list(before) and all(after[name] is before[name] for name in before),
             expected="the net has the parameters that it had",
-            came="other parameters, or other names",
+            got="other parameters, or other names",
             remark="The net itself was untied: its owner wanted it tied.",
         )
         shared = {_memory(each) for each in before.values()} & {_memory(each) for each in _named(came).values()}
         trial.require(
             not shared,
             expected="a copy with memory of its own",
-            came="a copy that shares memory with the net",
+            got="a copy that shares memory with the net",
             remark="Training the copy would change the net.",
         )
 
@@ -132,7 +132,7 @@ def _net(answer: Answer, net: nn.Module, trial: Trial) -> nn.Module:
     """Call the answer, and see that it gives a net."""
     came = trial.call(answer, net)
     remark = "It gave None: is a return missing?" if came is None else "Return the copy, a net like the one given."
-    trial.require(isinstance(came, nn.Module), expected="a net", came=came, remark=remark)
+    trial.require(isinstance(came, nn.Module), expected="a net", got=came, remark=remark)
     return came
 
 

@@ -77,9 +77,7 @@ def _pair(answer: Callable[[nn.Module], Any], net: nn.Module, trial: Trial) -> A
     """Call the answer, and see that it gives two things."""
     came = trial.call(answer, net)
     two = isinstance(came, tuple | list) and len(came) == 2
-    trial.require(
-        two, expected="a tuple of two integers", came=came, remark="Return both numbers: with tying, without."
-    )
+    trial.require(two, expected="a tuple of two integers", got=came, remark="Return both numbers: with tying, without.")
     return came
 
 

@@ -54,7 +54,7 @@ def keeps_the_parameter(answer: Answer, trial: Trial) -> None:
 
     remark = "Under this name there is a new parameter now: an optimizer made earlier trains the old one."
     trial.require(
-        net.get_parameter(name) is parameter, expected="the parameter that was there", came="another", remark=remark
+        net.get_parameter(name) is parameter, expected="the parameter that was there", got="another", remark=remark
     )
     remark = "The parameter was frozen, and stayed so: torch.no_grad() ends by itself."
     trial.same(parameter.requires_grad, True, what="requires_grad", mistakes={remark: False})
@@ -74,13 +74,13 @@ def refuses_other_shapes(answer: Answer, trial: Trial) -> None:
         trial.require(
             came.startswith("ValueError"),
             expected="ValueError",
-            came=came or "no exception",
+            got=came or "no exception",
             remark=_ANOTHER_ERROR if came else _about_silence(parameter, values, wrong),
         )
         trial.require(
             torch.equal(parameter, before),
             expected="a parameter that has not changed",
-            came=f"a parameter of shape {tuple(parameter.shape)} with other values",
+            got=f"a parameter of shape {tuple(parameter.shape)} with other values",
             remark="The exception comes too late: the values are written already.",
         )
 
@@ -101,7 +101,7 @@ def lets_autograd_notice(answer: Answer, trial: Trial) -> None:
         return
     trial.fail(
         expected="backward() refuses: modified by an inplace operation",
-        came="backward() went through",
+        got="backward() went through",
         remark="The change was not counted, as with .data, so backward mixes old and new values in silence.",
     )
 

@@ -39,7 +39,7 @@ def are_enough(answer: Any, trial: Trial) -> None:
     trial.require(
         came >= smallest,
         expected=f"no value off by more than {max_error:.4f}",
-        came=f"{came} bits, which leave a value off by {_worst(x, max(came, 1)):.4f}",
+        got=f"{came} bits, which leave a value off by {_worst(x, max(came, 1)):.4f}",
         remark="The bound holds for each value: look at the worst of them, not at the average one.",
     )
 
@@ -53,7 +53,7 @@ def are_the_fewest(answer: Any, trial: Trial) -> None:
     trial.require(
         came <= smallest,
         expected="the smallest number of bits that will do",
-        came=f"{came} bits, where {came - 1} would leave no value off by more than {_worst(x, max(came - 1, 1)):.4f}",
+        got=f"{came} bits, where {came - 1} would leave no value off by more than {_worst(x, max(came - 1, 1)):.4f}",
         remark="Fewer would do: how far off is a value at most, a whole step or half of one?",
     )
 
@@ -81,7 +81,7 @@ def _called(answer: Any, x: torch.Tensor, max_error: float, trial: Trial) -> int
     trial.require(
         isinstance(came, int) and not isinstance(came, bool) and -100 < came < 100,
         expected="a number of bits, as an integer",
-        came=came,
+        got=came,
         remark="It gave None: is a return missing?" if came is None else "Return the number of bits itself.",
     )
     return came

@@ -45,7 +45,7 @@ def returns_int8(answer: Any, trial: Trial) -> None:
     trial.require(
         levels.dtype == torch.int8,
         expected="levels in torch.int8",
-        came=f"levels in {levels.dtype}",
+        got=f"levels in {levels.dtype}",
         remark="The values may be right; the bytes are saved only once they are stored as int8.",
     )
 
@@ -60,7 +60,7 @@ def is_off_by_half_a_step(answer: Any, trial: Trial) -> None:
     trial.require(
         off <= 0.501,
         expected="no value off by more than half a step",
-        came=f"a value that is off by {off:.2f} steps",
+        got=f"a value that is off by {off:.2f} steps",
         remark="Converting to int8 cuts off what stands behind the point: what has to come before?",
     )
 
@@ -79,7 +79,7 @@ def handles_empty_rows(answer: Any, trial: Trial) -> None:
     trial.require(
         bool((back == 0).all()) and bool(torch.isfinite(scale).all()) and bool((scale > 0).all()),
         expected="levels 0 and a finite scale above 0 for that row",
-        came=f"the scale {scale[W.abs().amax(1) == 0].flatten()[0].item():g}",
+        got=f"the scale {scale[W.abs().amax(1) == 0].flatten()[0].item():g}",
     )
 
 
@@ -100,7 +100,7 @@ def _called(answer: Any, W: torch.Tensor, trial: Trial) -> tuple[torch.Tensor, t
     trial.require(
         isinstance(came, tuple | list) and len(came) == 2 and all(isinstance(each, torch.Tensor) for each in came),
         expected="two tensors, (levels, scale)",
-        came=came,
+        got=came,
         remark="It gave None: is a return missing?" if came is None else "Return the levels, and with them the scale.",
     )
     levels, scale = came
@@ -108,7 +108,7 @@ def _called(answer: Any, W: torch.Tensor, trial: Trial) -> tuple[torch.Tensor, t
     trial.require(
         levels.shape == W.shape and scale.shape == (rows, 1),
         expected=f"levels of shape {tuple(W.shape)}, scale of shape {(rows, 1)}",
-        came=f"levels of shape {tuple(levels.shape)}, scale of shape {tuple(scale.shape)}",
+        got=f"levels of shape {tuple(levels.shape)}, scale of shape {tuple(scale.shape)}",
         remark="Keep the axis over which the largest value is taken, so that the scale stands beside each row.",
     )
     return levels, scale

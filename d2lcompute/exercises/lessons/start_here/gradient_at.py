@@ -51,7 +51,7 @@ def leaves_a_plain_tensor_plain(answer: Answer, trial: Trial) -> None:
 
     remark = "Now x is marked: from here on everything that its owner computes with it is recorded."
     trial.same(x.requires_grad, False, what="x.requires_grad", mistakes={remark: True})
-    trial.require(x.grad is None, expected="x.grad is None", came=x.grad, remark="The gradient was left behind in x.")
+    trial.require(x.grad is None, expected="x.grad is None", got=x.grad, remark="The gradient was left behind in x.")
 
 
 def leaves_a_gradient_alone(answer: Answer, trial: Trial) -> None:

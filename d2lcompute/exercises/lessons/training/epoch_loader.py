@@ -37,7 +37,7 @@ def gives_every_example_once(answer: Answer, trial: Trial) -> None:
     trial.require(
         sorted(given) == list(range(len(dataset))),
         expected=f"each of the {len(dataset)} examples once",
-        came=f"{len(given)} examples, {len(set(given))} of them different",
+        got=f"{len(given)} examples, {len(set(given))} of them different",
         remark="The smaller batch at the end belongs to the epoch, too."
         if len(given) == len(set(given)) < len(dataset)
         else "Drawing with replacement gives some examples twice and others never.",
@@ -46,7 +46,7 @@ def gives_every_example_once(answer: Answer, trial: Trial) -> None:
     trial.require(
         given != sorted(given),
         expected="a shuffled order",
-        came="the order of the dataset",
+        got="the order of the dataset",
         remark="It never shuffles.",
     )
 
@@ -64,7 +64,7 @@ def repeats_itself(answer: Answer, trial: Trial) -> None:
     trial.require(
         again == first,
         expected=f"the same order for seed {seed}, epoch {epoch}",
-        came="another one, the second time",
+        got="another one, the second time",
         remark="The order comes from a generator that others draw from as well, or that goes on from call to call: "
         "make a fresh one in each call.",
     )
@@ -88,7 +88,7 @@ def differs_from_epoch_to_epoch(answer: Answer, trial: Trial) -> None:
         trial.require(
             orders[pair] != orders[seed, epoch],
             expected=f"different orders for (seed, epoch) = {(seed, epoch)} and {pair}",
-            came="equal ones",
+            got="equal ones",
             remark=remark,
         )
 
@@ -103,7 +103,7 @@ def leaves_the_global_generator(answer: Answer, trial: Trial) -> None:
     trial.require(
         torch.equal(torch.get_rng_state(), before),
         expected="torch.rand draws what it would have drawn",
-        came="it draws other numbers",
+        got="it draws other numbers",
         remark="Dropout, which draws from the global generator, would now fall differently. Even a loader that does "
         "not shuffle draws from it, unless it has a generator of its own.",
     )
@@ -122,7 +122,7 @@ def _batches(loader: Any, trial: Trial) -> list[list[int]]:
     trial.require(
         isinstance(loader, DataLoader),
         expected="a DataLoader",
-        came=loader,
+        got=loader,
         remark="It gave None: is a return missing?" if loader is None else "Return the loader itself.",
     )
     return [batch[0].tolist() for batch in loader]

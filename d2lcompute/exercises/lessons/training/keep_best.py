@@ -114,7 +114,7 @@ def trains_and_measures_in_turn(answer: Answer, trial: Trial) -> None:
     trial.require(
         run.calls == ["train_epoch", "valid_loss"] * epochs,
         expected=f"{epochs} times train_epoch, valid_loss",
-        came=f"train_epoch {trained} times, valid_loss {measured} times",
+        got=f"train_epoch {trained} times, valid_loss {measured} times",
         remark=remark,
     )
 

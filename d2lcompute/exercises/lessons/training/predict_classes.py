@@ -51,7 +51,7 @@ def predicts_as_in_use(answer: Answer, trial: Trial) -> None:
     }
     if isinstance(came, list | tuple):
         trial.fail(
-            expected="one tensor", came="a list of them", remark="Join the classes of all batches into one tensor."
+            expected="one tensor", got="a list of them", remark="Join the classes of all batches into one tensor."
         )
     trial.same(came, scores.argmax(1), mistakes=mistakes)
 
@@ -71,9 +71,7 @@ def leaves_the_modes(answer: Answer, trial: Trial) -> None:
     elif came == trained:
         remark = "train() switches every part of the net: one that was set to eval() by hand has lost its mode."
     changed = [name or "the net itself" for name in before if came[name] != before[name]]
-    trial.require(
-        not changed, expected="every module in its mode", came=f"changed: {', '.join(changed)}", remark=remark
-    )
+    trial.require(not changed, expected="every module in its mode", got=f"changed: {', '.join(changed)}", remark=remark)
 
 
 def records_nothing(answer: Answer, trial: Trial) -> None:
@@ -87,7 +85,7 @@ def records_nothing(answer: Answer, trial: Trial) -> None:
     trial.require(
         not any(recorded),
         expected="outputs of the net that require no gradient",
-        came=f"{sum(recorded)} of {len(recorded)} outputs require one",
+        got=f"{sum(recorded)} of {len(recorded)} outputs require one",
         remark="The record is made, and costs memory, even if it is thrown away afterwards: which switch turns "
         "recording off?",
     )

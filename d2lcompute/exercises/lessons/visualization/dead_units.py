@@ -73,7 +73,7 @@ def finds_every_relu(answer: Answer, trial: Trial) -> None:
     """Every nn.ReLU of the net is counted, however deep it stands, under its full name."""
     flat, batches = _task(trial, nudge="Which names does named_modules() give?")
     net = nn.Sequential(flat[:2], nn.Sequential(nn.Sequential(flat[2], flat[3]), flat[4]))
-    trial.tried += ", the first batch alone, with the layers packed into blocks"
+    trial.input += ", the first batch alone, with the layers packed into blocks"
     signs = _fired(flat, batches[0])
 
     came = trial.call(answer, net, batches[:1])
@@ -95,7 +95,7 @@ def takes_its_hooks_away(answer: Answer, trial: Trial) -> None:
     trial.require(
         left == 0,
         expected="a net without hooks, as it was",
-        came=f"{left} hooks are still on it",
+        got=f"{left} hooks are still on it",
         remark="They run in every later call: what register_forward_hook returns can take them away.",
     )
 

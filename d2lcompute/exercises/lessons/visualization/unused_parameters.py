@@ -107,7 +107,7 @@ def leaves_the_graph_to_be_used(answer: Answer, trial: Trial) -> None:
     trial.require(
         not written,
         expected="no gradient anywhere",
-        came=f"gradients in {', '.join(written[:3])} ...",
+        got=f"gradients in {', '.join(written[:3])} ...",
         remark="backward() writes gradients, and uses the graph up: the caller's own backward() would add to them.",
     )
     try:
@@ -115,7 +115,7 @@ def leaves_the_graph_to_be_used(answer: Answer, trial: Trial) -> None:
     except RuntimeError:
         trial.fail(
             expected="a graph that can be used",
-            came="RuntimeError: a second backward through the graph",
+            got="RuntimeError: a second backward through the graph",
             remark="The graph was used up: the caller wanted to call backward() itself.",
         )
     trial.same(net.straight.weight.grad, expected, what="the gradient of straight.weight")

@@ -1,4 +1,4 @@
-"""Doctor: what this machine has and lacks. Imports the standard library alone, to speak where torch cannot."""
+"""Checks: each looks at one thing, and says what it found and how to mend it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
     "check_torch",
 ]
 
-_SELECTOR, _FOLDER = "with the selector on pytorch.org", Path(__file__).resolve().parent
+_SELECTOR, _FOLDER = "with the selector on pytorch.org", Path(__file__).resolve().parents[1]
 _BOOK = {"numpy": "2.0", "ipython": "8.20", "matplotlib": "3.9", "matplotlib-inline": "0.1", "pandas": "2.2"}
 _BOOK |= {"pillow": "10.2", "requests": "2.31", "scipy": "1.13"}  # what d2l imports, as in the extra `book`
 
@@ -102,9 +102,10 @@ def check_package() -> Finding:
 
 
 def check_optional(name: str, oldest: str, extra: str, purpose: str) -> Finding:
-    """An optional package is there and new enough; ``extra`` is the extra of d2lcompute that brings it."""
+    """A package is there and new enough; ``extra`` is the extra of d2lcompute that brings it, if it is optional."""
     if (version := _version(name)) is None:
-        return Finding("WARN", f"not installed; it is for {purpose}", _pip(f"d2lcompute[{extra}]"))
+        source = f"d2lcompute[{extra}]" if extra else f"{name}>={oldest}"
+        return Finding("WARN", f"not installed; it is for {purpose}", _pip(source))
     if not _at_least(version, oldest):
         return Finding("WARN", f"{version} is older than {oldest}", _pip(f"{name}>={oldest}"))
     return Finding("OK", version)

@@ -1,0 +1,76 @@
+"""Doctor: what this machine has and lacks. Imports the standard library alone, to speak where torch cannot."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+from .checks import (
+    Finding,
+    check_accelerators,
+    check_book,
+    check_folder,
+    check_jupyter,
+    check_kernel,
+    check_optional,
+    check_package,
+    check_python,
+    check_torch,
+)
+
+__all__ = ["CHECKS", "Finding", "diagnose"]
+
+
+def _data_folder() -> Path:
+    """Return the folder in which the exercises keep progress; a test compares it with theirs."""
+    chosen = os.environ.get("D2LCOMPUTE_DATA")
+    return Path(chosen or import_module("platformdirs").user_data_dir("d2lcompute", appauthor=False))
+
+
+CHECKS: Mapping[str, Callable[[], Finding]] = {
+    "Python": check_python,
+    "torch": check_torch,
+    "accelerators": check_accelerators,
+    "d2lcompute": check_package,
+    "numpy": partial(check_optional, "numpy", "2.0", "", "torch, which warns without it, and arrays"),
+    "Jupyter": check_jupyter,
+    "kernel": check_kernel,
+    "matplotlib": partial(check_optional, "matplotlib", "3.9", "notebooks", "the figures"),
+    "scikit-learn": partial(check_optional, "scikit-learn", "1.5", "beyond", "the digits of notebook 08"),
+    "tensorboard": partial(check_optional, "tensorboard", "2.18", "beyond", "notebook 10"),
+    "torchinfo": partial(check_optional, "torchinfo", "1.8", "beyond", "notebook 10"),
+    "torchao": partial(check_optional, "torchao", "0.18", "beyond", "notebook 12"),
+    "the book's package": check_book,
+    "temporary folder": partial(
+        check_folder, tempfile.gettempdir, "FAIL", "set TMPDIR (on Windows TEMP) to a folder of your own"
+    ),
+    "data folder": partial(
+        check_folder, _data_folder, "WARN", "progress is not kept until this folder, in your home, is yours"
+    ),
+    "current folder": partial(
+        check_folder, os.getcwd, "WARN", "change to a folder of your own before you start Jupyter"
+    ),
+}
+
+
+def diagnose() -> dict[str, Finding]:
+    """Run every check and return its finding by the check's name.
+
+    A check that raises is a finding too: FAIL, with what it raised.
+
+    Returns:
+        name of the check → what it found, in the order of :data:`CHECKS`.
+    """
+    return {name: _examine(check) for name, check in CHECKS.items()}
+
+
+def _examine(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except Exception as error:
+        found = f"this check could not be made: {type(error).__name__}: {error}"
+        return Finding("FAIL", found, "mend what says FAIL in the other lines, then run the doctor again")
