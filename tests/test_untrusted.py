@@ -21,7 +21,7 @@ from torch import nn
 
 import d2lcompute
 from d2lcompute import __main__ as command
-from d2lcompute import parameter_table
+from d2lcompute import doctor, parameter_table
 from d2lcompute.doctor import Finding
 from d2lcompute.exercises import check, hint, progress, solution
 from d2lcompute.exercises.checking.compare import plain_text, shorten, shown
@@ -566,7 +566,7 @@ def test_doctor_warns_of_a_data_folder_that_is_a_file(tmp_path):
 def test_doctor_shows_the_paths_of_windows(monkeypatch, encoding):
     """Backslashes, drives and letters outside the code page reach the stream, on one line, in text and in JSON."""
     path = str(PureWindowsPath(r"C:\Users\Ada Müller\new\深\torch"))
-    monkeypatch.setattr(command, "CHECKS", {"data folder": lambda: Finding("OK", path)})
+    monkeypatch.setattr(doctor, "CHECKS", {"data folder": lambda: Finding("OK", path)})
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
 
@@ -585,7 +585,7 @@ def test_doctor_survives_a_hostile_environment(tmp_path):
     done = run_doctor(D2LCOMPUTE_DATA=str(tmp_path / f"{HOSTILE['a colour']}\n{SCRIPT[:8]}"), COLUMNS="x", TERM="")
 
     lines = done.stdout.decode().splitlines()
-    assert len(lines) == len(command.CHECKS)
+    assert len(lines) == len(doctor.CHECKS)
     assert done.stderr == b""
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import wcwidth
 from torch import nn
 
 from d2lcompute import exercises
@@ -117,10 +118,10 @@ def test_check_failed_message():
     assert result.status == "failed"
     head, needed, tried, expected, came, remark = result.message.split("\n")
     assert head == "double: not yet"
-    assert needed == "  requirement The result is twice the input."
-    assert tried.startswith("  input       double on X of shape (")
-    assert expected.startswith("  expected    ")
-    assert came.startswith("  got         ")
+    assert needed == "  requirement  The result is twice the input."
+    assert tried.startswith("  input        double on X of shape (")
+    assert expected.startswith("  expected     ")
+    assert came.startswith("  got          ")
     assert remark == "  The square is taken."
 
 
@@ -138,7 +139,7 @@ def test_check_reports_only_what_there_is_to_say():
     """A requirement without words and a trial without a plan leave no empty entries."""
     result = examine(failing(expected="this", got="that", remark="So it is."), double)
 
-    assert result.message == "double: not yet\n  expected    this\n  got         that\n  So it is."
+    assert result.message == "double: not yet\n  expected     this\n  got          that\n  So it is."
 
 
 def test_check_breaks_long_lines_below_the_text():
@@ -148,8 +149,8 @@ def test_check_breaks_long_lines_below_the_text():
     result = examine(failing(expected=words, got="that", remark="So it is."), double)
 
     first, second = result.message.split("\n")[1:3]
-    assert first == "  expected    " + " ".join(["word"] * 17)
-    assert second == "            " + " ".join(["word"] * 8)
+    assert first == "  expected     " + " ".join(["word"] * 17)
+    assert second == "               " + " ".join(["word"] * 8)
 
 
 def test_check_breaks_long_remarks_below_their_beginning():
@@ -167,8 +168,8 @@ def test_check_cuts_what_is_very_long():
         for count in (160, 161)
     )
 
-    assert f"expected {' '.join(['abcd'] * 160)} came that" in whole
-    assert f"expected {' '.join(['abcd'] * 159)} a ... came that" in cut
+    assert f"expected {' '.join(['abcd'] * 160)} got that" in whole
+    assert f"expected {' '.join(['abcd'] * 159)} a ... got that" in cut
 
 
 @pytest.mark.parametrize("answer", [None, ..., [None], (..., ...), {"a": ..., "b": None}])
@@ -224,8 +225,8 @@ def test_check_shows_the_line_that_raised(tmp_path):
 
     result = examine(EXERCISE, namespace["answer"])
 
-    assert "  got         RuntimeError: shape '[3, 5, 7]' is invalid" in result.message
-    assert "  in          line 2 of your code: return X.reshape(3, 5, 7)" in result.message
+    assert "  got          RuntimeError: shape '[3, 5, 7]' is invalid" in result.message
+    assert "  in           line 2 of your code: return X.reshape(3, 5, 7)" in result.message
 
 
 @pytest.mark.parametrize(
@@ -275,7 +276,7 @@ def test_check_captures_what_is_printed(capsys):
     result = examine(EXERCISE, answer)
 
     assert capsys.readouterr() == ("", "")
-    assert "  printed     shape (" in result.message
+    assert "  printed      shape (" in result.message
     assert len(result.message) < 1000
 
 
@@ -325,7 +326,7 @@ def test_check_names_the_setting_that_changed():
     result = examine(EXERCISE, answer)
 
     words = " ".join(result.message.split())
-    assert "expected the default dtype is left as it was came your code changed the default dtype That holds" in words
+    assert "expected the default dtype is left as it was got your code changed the default dtype That holds" in words
     assert words.endswith(
         "That holds for everything that runs afterwards, also in code that is not yours. The check has put it back."
     )
@@ -469,7 +470,7 @@ def test_check_own_keyboard_interrupt_is_feedback():
     def answer(X):
         raise KeyboardInterrupt("not really")
 
-    assert "came      KeyboardInterrupt: not really" in examine(EXERCISE, answer).message
+    assert "got          KeyboardInterrupt: not really" in examine(EXERCISE, answer).message
 
 
 def _sleep(X):
@@ -502,7 +503,7 @@ def test_check_stops_an_answer_that_runs_on(answer):
 
     assert time.monotonic() - started < 5
     assert result.status == "failed"
-    assert answer is _spin_stubbornly or "  expected    an answer within 0.05 seconds" in result.message
+    assert answer is _spin_stubbornly or "  expected     an answer within 0.05 seconds" in result.message
     assert answer is _spin_stubbornly or result.message.endswith(
         "\n  Is there a loop that nothing ends, or far more work than the task needs?"
     )
@@ -665,8 +666,8 @@ def test_import_is_lazy():
         from d2lcompute.exercises import check, progress
         progress()
         def loaded():
-            parts = [name.split(".") for name in sys.modules if name.startswith("d2lcompute.exercises.")]
-            return [name[-1] for name in parts if len(name) == 4]
+            parts = [name.split(".") for name in sys.modules if name.startswith("d2lcompute.exercises.lessons.")]
+            return [name[-1] for name in parts if len(name) == 5]
         assert loaded() == [], loaded()
         check("parallel_block", None)
         assert loaded() == ["parallel_block"], loaded()
@@ -1242,3 +1243,28 @@ def test_trial_require_takes_words_as_they_are():
         trial.require(False, expected="a file", got="none", remark="It was never closed.")
 
     assert (found.value.got, found.value.remark) == ("none", "It was never closed.")
+
+
+# --- Chinese text ----------------------------------------------------------------------------------------------------
+
+
+def test_report_wraps_chinese_text_by_its_width():
+    """A Chinese letter takes two columns: no line of a report is wider than the others, and none loses a letter."""
+    text = "输出的形状必须与输入的形状相同" * 10
+
+    result = examine(failing(expected=text, got="that", remark=text), double)
+
+    lines = result.message.split("\n")
+    assert max(map(wcwidth.width, lines)) <= 100
+    assert "".join(line.strip() for line in lines[1:5]).removeprefix("expected").strip() == text
+
+
+def test_progress_aligns_chinese_names(monkeypatch):
+    """The bars of the table begin in one column of the screen, whatever script a notebook's name is in."""
+    monkeypatch.setattr(
+        "d2lcompute.exercises.learner.progress.names", lambda: {"01_块": ("a",), "02_parameters": ("b",)}
+    )
+
+    lines = repr(progress()).split("\n")
+
+    assert len({wcwidth.width(line[: line.index("----------")]) for line in lines}) == 1

@@ -122,7 +122,7 @@ NAMES_IN_CAPITALS = {"CPU", "CUDA", "DDP", "GPU", "MLP", "OSError", "ReLU", "SGD
 REWRITTEN = {"bytes_on", "mean_of_losses", "nest_mlp_shapes", "resume_training", "snapshot", "two_gpus"}
 GIVING_NONE = {"broadcast_shape", "gradient_at", "mismatched_sizes", "safe_load", "share_loss"}
 CODE_WORDS = {"argmax", "backward", "isinstance", "net2"}
-LABELLED = re.compile(r"  (requirement|input|expected|got|in|printed) +(\S.*)")
+LABELLED = re.compile(r"  (requirement|input|expected|got|in|printed) {2,}(\S.*)")
 
 
 def flaws(kind, text):
@@ -147,7 +147,7 @@ def flaws(kind, text):
 def entries_of(message):
     """Return what a report says, by its labels; the remark has none."""
     entries = {}
-    for line in message.replace("\n" + " " * 12, " ").split("\n")[1:]:
+    for line in message.replace("\n" + " " * 15, " ").split("\n")[1:]:
         found = LABELLED.fullmatch(line)
         label, text = found.groups() if found else ("remark", line.strip())
         entries[label] = f"{entries.get(label, '')} {text}".strip()
@@ -190,10 +190,10 @@ def heard(monkeypatch):
             kept.extend([("what", what), *(("remark", remark) for remark in mistakes or ())])
             super().same(came, expected, what=what, mistakes=mistakes)
 
-        def require(self, condition, *, expected, came, remark=""):
-            words = came if (came is None and condition) or isinstance(came, str) else shown(came)
+        def require(self, condition, *, expected, got, remark=""):
+            words = got if (got is None and condition) or isinstance(got, str) else shown(got)
             kept.extend([("expected", expected), ("got", words), ("remark", remark)])
-            super().require(condition, expected=expected, got=came, remark=remark)
+            super().require(condition, expected=expected, got=got, remark=remark)
 
         # Without these defaults a slip of the requirement's would be reported like one of the answer's.
         def fail(self, *, expected=None, got=None, remark=""):
@@ -241,11 +241,11 @@ def test_flaws_finds(kind, text, flaw):
 
 
 GOOD = """double: not yet
-  requirement The result is twice
-              the input.
-  input       double(3)
-  expected    6
-  got         9
+  requirement  The result is twice
+               the input.
+  input        double(3)
+  expected     6
+  got          9
   The square is taken, of each
   element."""
 
@@ -254,19 +254,20 @@ def test_gaps_none():
     """A report is complete with five entries, and one on an exception without what was expected."""
     assert gaps(GOOD) == []
     assert (
-        gaps(GOOD.replace("  expected    6\n  got         9", "  got         OSError: no\n  in          line 1")) == []
+        gaps(GOOD.replace("  expected     6\n  got          9", "  got          OSError: no\n  in           line 1"))
+        == []
     )
 
 
 @pytest.mark.parametrize(
     ("part", "instead", "gap"),
     [
-        ("  requirement The result is twice\n              the input.\n", "", "no requirement"),
-        ("  input       double(3)\n", "", "no input"),
-        ("  expected    6\n", "", "no expected"),
-        ("  got         9\n", "", "no got"),
-        ("  got         9\n", "  got         None\n", "no got"),
-        ("  got         9\n", "  got         6\n", "expected is what came"),
+        ("  requirement  The result is twice\n               the input.\n", "", "no requirement"),
+        ("  input        double(3)\n", "", "no input"),
+        ("  expected     6\n", "", "no expected"),
+        ("  got          9\n", "", "no got"),
+        ("  got          9\n", "  got          None\n", "no got"),
+        ("  got          9\n", "  got          6\n", "expected is what came"),
         ("\n  The square is taken, of each\n  element.", "", "no remark"),
     ],
 )

@@ -20,7 +20,7 @@ _LIBRARIES = tuple(
     f"{folder}{os.sep}"
     for folder in (Path(torch.__file__).parents[1], Path(os.__file__).parent, Path(__file__).parents[2])
 )
-_LABEL_WIDTH = 12
+_LABEL_WIDTH = 13
 _TEXT_WIDTH = 100
 _MOST_CHARACTERS = 800  # of one entry: an answer may say anything, and say it at any length
 

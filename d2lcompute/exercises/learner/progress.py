@@ -1,5 +1,7 @@
 """Where one stands: a table of the exercises by notebook."""
 
+import wcwidth
+
 from ..registry import names
 from . import store
 from .help import Text
@@ -25,7 +27,7 @@ def progress(*, reset: bool = False) -> Text:
     note = store.reset() if reset else ""
     passed, further_note = store.passed_names()
     everything = {name for exercises in names().values() for name in exercises}
-    width = max(map(len, names()), default=0)
+    width = max(map(wcwidth.width, names()), default=0)
     lines = [_row(notebook, set(exercises), passed, width) for notebook, exercises in names().items()]
     lines.append(_row("all", everything, passed, width, list_open=False))
     return Text("\n".join([*lines, *filter(None, [note or further_note])]))
@@ -35,6 +37,6 @@ def _row(title: str, exercises: set[str], passed: set[str], width: int, *, list_
     """Return one line of the table."""
     done, everything = len(exercises & passed), len(exercises)
     filled = _BAR_WIDTH * done // everything if everything else 0
-    row = f"{title:<{width}}  {'#' * filled}{'-' * (_BAR_WIDTH - filled)}  {done:>2} of {everything:>2}"
+    row = f"{wcwidth.ljust(title, width)}  {'#' * filled}{'-' * (_BAR_WIDTH - filled)}  {done:>2} of {everything:>2}"
     still_open = ", ".join(sorted(exercises - passed))
     return f"{row}  open: {still_open}" if list_open and done and still_open else row
