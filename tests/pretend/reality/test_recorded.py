@@ -1,0 +1,65 @@
+"""The pretended machine answers as a real card did: every program of this folder, held against recorded.json."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from d2lcompute import pretend_gpus
+
+from .facts import SECTIONS, fact
+
+RECORDED = json.loads((Path(__file__).parent / "recorded.json").read_text(encoding="utf-8"))
+
+# What the pretended machine answers otherwise, and why: section → program → reason.
+OTHERWISE: dict[str, dict[str, str]] = {}
+
+
+def programs():
+    """Name the programs of each section; those of one operation under autocast count as one."""
+    for section, names in SECTIONS.items():
+        if section in ("autocast", "widest"):
+            for operation in dict.fromkeys(name.split(" ")[1] for name in names):
+                yield section, operation
+        else:
+            yield from ((section, name) for name in names)
+
+
+def answers(section: str, program: str) -> dict[str, Any]:
+    """Run a program, or all of one operation, on a pretended device."""
+    names = [name for name in SECTIONS[section] if program == name or name.split(" ")[1:2] == [program]]
+    found = {}
+    for name in names if section in ("autocast", "widest") else [program]:
+        with pretend_gpus(1) as machine:
+            found[name] = fact(section, name, torch.device("cuda", 0), machine)
+    return found
+
+
+@pytest.mark.parametrize(("section", "program"), list(programs()))
+def test_program_is_answered_as_by_a_real_card(section, program):
+    """Words, dtypes, waits, bytes and behaviour equal the recorded ones."""
+    if reason := OTHERWISE.get(section, {}).get(program):
+        assert answers(section, program) != {name: RECORDED[section][name] for name in answers(section, program)}, (
+            reason
+        )
+        return
+
+    found = answers(section, program)
+
+    assert json.loads(json.dumps(found)) == {name: RECORDED[section][name] for name in found}
+
+
+def test_record_holds_every_program():
+    """A program without a recorded answer is noticed, and so is an answer without its program."""
+    assert {section: sorted(names) for section, names in SECTIONS.items()} == {
+        section: sorted(answers) for section, answers in RECORDED.items() if section != "machine"
+    }
+
+
+def test_what_is_answered_otherwise_is_known():
+    """Each exception names a program that there is, and a reason."""
+    for section, exceptions in OTHERWISE.items():
+        assert set(exceptions) <= {program for kind, program in programs() if kind == section}
+        assert all(reason.endswith(".") for reason in exceptions.values())
