@@ -13,6 +13,7 @@ from .costs.clock import Clock, Event
 from .costs.ledger import Ledger
 from .placement import CPU, Places
 from .recording import Transfers
+from .torch_hooks.autocast import CastCache
 from .torch_hooks.modes import Calls, Operations
 from .torch_hooks.patches import installed
 
@@ -85,6 +86,7 @@ class Machine:
         self.places = Places()
         self.ledger = Ledger(Clock(card, host), self.places)
         self.calls = Calls(self)
+        self.casts = CastCache()
         self._blocks: list[ExitStack] = []
 
     @property

@@ -144,12 +144,8 @@ def _new_stream(_: "Machine", cls: type, *args: Any, **kwargs: Any) -> Any:  # n
     raise not_covered(f"torch.cuda.{cls.__name__}", "each device has one queue, and machine.elapsed_seconds its clock")
 
 
-def _enter_autocast(_: "Machine", context: Any) -> Any:
-    if context.device != "cuda" or not context._enabled:
-        return torch.autocast.__enter__.__wrapped__(context)  # type: ignore[attr-defined]
-    raise not_covered(
-        'torch.autocast("cuda")', "the numbers are computed on the CPU, which casts others; use autocast outside"
-    )
+def _clear_casts(machine: "Machine") -> None:
+    machine.casts.clear()
 
 
 def _trace(*_: Any, **__: Any) -> Any:
@@ -205,7 +201,7 @@ ANSWERS: list[tuple[Any, str, Any]] = [
     (torch._C, "_accelerator_maybeExchangeDevice", _exchange),
     (torch.backends.cudnn, "is_acceptable", _no),
     (torch.autograd.graph.saved_tensors_hooks, "__init__", _init_hooks),
-    (torch.autocast, "__enter__", _enter_autocast),
+    (torch, "clear_autocast_cache", _clear_casts),
     (torch.jit, "trace", _trace),
     (torch, "compile", _compile),
 ]

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..operations import Call, operation, storage_of, tensors_in
 from ..placement import CPU
+from .autocast import cast_arguments
 from .device_copies import move
 from .python_bodies import unguarded
 from .tensor_moves import SPELLINGS, named_device
@@ -55,10 +56,12 @@ class Calls(TorchFunctionMode):
             unpinned = {name: value for name, value in call.kwargs.items() if name != "pin_memory"}
             with self:
                 return func(*args, **unpinned).pin_memory()
+        if torch.is_autocast_enabled("cuda"):
+            call = cast_arguments(call, machine.places, machine.casts)
         if (target := named_device(machine, call, by_default=CPU)) is not None:
-            call = Call(func, args, call.kwargs | {"device": CPU}, target)
+            call = Call(func, call.args, call.kwargs | {"device": CPU}, target)
         elif getattr(func, "__name__", "") in _MIXING:
-            call = replace(call, args=_lift_scalars(machine, args))
+            call = replace(call, args=_lift_scalars(machine, call.args))
         with machine.places.calling(call):
             return call.run()
 

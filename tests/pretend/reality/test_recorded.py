@@ -14,7 +14,9 @@ from .facts import SECTIONS, fact
 RECORDED = json.loads((Path(__file__).parent / "recorded.json").read_text(encoding="utf-8"))
 
 # What the pretended machine answers otherwise, and why: section → program → reason.
-OTHERWISE: dict[str, dict[str, str]] = {}
+OTHERWISE: dict[str, dict[str, str]] = {
+    "widest": {"batch_norm": "The CPU's batch norm refuses 16-bit statistics beside a float32 input."},
+}
 
 
 def programs():
