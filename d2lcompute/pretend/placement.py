@@ -10,20 +10,14 @@ from typing import Any
 
 import torch
 
+from .mixing import check_arguments, elementwise_error
 from .operations import Call, operation, storage_of, tensors_in
 
-__all__ = ["CPU", "Places", "mixing_error"]
+__all__ = ["CPU", "Places"]
 
 CPU = torch.device("cpu")
 _ANYWHERE = torch.device("meta")  # made inside a backward pass by torch itself: goes where it is used first
 _numbers = itertools.count()
-
-
-def mixing_error(first: torch.device, second: torch.device) -> RuntimeError:
-    """Return what PyTorch raises where tensors on two devices meet."""
-    return RuntimeError(
-        f"Expected all tensors to be on the same device, but found at least two devices, {first} and {second}!"
-    )
 
 
 class Places:
@@ -125,6 +119,8 @@ class Places:
             args = (args[0], None, *args[2:])
         elif len(everywhere) == 1:
             return next(device if device is not _ANYWHERE else None for device in everywhere)
+        elif _ANYWHERE not in everywhere:
+            check_arguments(call, self.of)
         named = [(key, arg) for key, arg in (*enumerate(args), *call.kwargs.items()) if key not in op.on_host]
         inputs = [(t, key in op.written) for key, arg in named for t in tensors_in(arg)]
         inputs.sort(key=lambda entry: not entry[1])  # torch looks at what is written first
@@ -133,7 +129,7 @@ class Places:
         common = next((device for device, _ in placed if device != CPU), CPU if placed else None)
         for device, may_mix in placed:
             if common is not None and device != common and not (device == CPU and may_mix):
-                raise mixing_error(common, device)
+                raise elementwise_error(common, device)
         return common
 
     def settle(self, tensors: list[torch.Tensor], device: torch.device) -> None:

@@ -8,8 +8,10 @@ import torch
 from torch.utils._device import DeviceContext, _device_constructors
 
 from ..host_reads import data_of, elements_read
+from ..mixing import check_recurrent
 from ..operations import Call, storage_of
 from ..placement import CPU
+from .autocast import cast_arguments
 from .device_copies import move, parse_to, to
 from .python_bodies import run_seen
 from .tensor_queries import QUESTIONS, Spelling, Tensor, is_cuda
@@ -120,9 +122,38 @@ def _get_grad(machine: "Machine", call: Call) -> Any:
 
 def _set_grad(machine: "Machine", call: Call) -> None:
     tensor, grad = call.args
-    if isinstance(grad, torch.Tensor) and machine.places.of(grad) != machine.places.of(tensor):
-        raise RuntimeError("assigned grad has data located on a different device")
+    if isinstance(grad, torch.Tensor):
+        wanted, found = machine.places.of(tensor), machine.places.of(grad)
+        if found.type != wanted.type:
+            raise RuntimeError(
+                f"attempting to assign a gradient with device type '{found.type}' to a tensor with device type "
+                f"'{wanted.type}'. Please ensure that the gradient and the tensor are on the same device"
+            )
+        if found != wanted:
+            raise RuntimeError("assigned grad has data located on a different device")
     call.run()
+
+
+def _set(machine: "Machine", call: Call) -> Any:
+    tensor, source = call.args[0], call.args[1] if len(call.args) > 1 else call.kwargs.get("source")
+    is_tensor, here = isinstance(source, torch.Tensor), machine.places.of(tensor)
+    # torch.load gives an empty tensor of the CPU the memory that it has read, wherever it belongs.
+    if (is_tensor or isinstance(source, torch.UntypedStorage)) and tensor.numel():
+        there = machine.places.of(source) if is_tensor else machine.places.of_storage(source)
+        if there != here:
+            raise RuntimeError(
+                f'Attempted to set the storage of a tensor on device "{here}" to a storage on different device '
+                f'"{there}".  This is no longer allowed; the devices must match.'
+            )
+    return call.run()
+
+
+def _recurrent(machine: "Machine", call: Call) -> Any:
+    check_recurrent(call, machine.places.of)
+    if torch.is_autocast_enabled("cuda"):
+        call = cast_arguments(call, machine.places, machine.casts)
+    with machine.places.calling(call):
+        return call.run()
 
 
 def _deepcopy(machine: "Machine", call: Call) -> Any:
@@ -179,6 +210,11 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = QUESTIONS | {
     Tensor.copy_: _copy,
     Tensor.fill_: _fill,
     Tensor.__setitem__: _setitem,
+    Tensor.set_: _set,
+    torch.lstm: _recurrent,
+    torch.gru: _recurrent,
+    torch.rnn_tanh: _recurrent,
+    torch.rnn_relu: _recurrent,
     Tensor.pin_memory: _pin_memory,
     Tensor.grad.__get__: _get_grad,
     Tensor.grad.__set__: _set_grad,

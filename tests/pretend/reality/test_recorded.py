@@ -15,6 +15,10 @@ RECORDED = json.loads((Path(__file__).parent / "recorded.json").read_text(encodi
 
 # What the pretended machine answers otherwise, and why: section → program → reason.
 OTHERWISE: dict[str, dict[str, str]] = {
+    "mixing": {
+        "bilinear": "Its operands meet in a batched product inside; the pretended machine sees the whole operation.",
+        "mm fp16/fp32": "The CPU's kernel compares the dtypes, and calls the operands m1 and m2.",
+    },
     "widest": {"batch_norm": "The CPU's batch norm refuses 16-bit statistics beside a float32 input."},
 }
 
