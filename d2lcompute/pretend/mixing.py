@@ -43,12 +43,11 @@ def check_arguments(call: Call, find: Find) -> None:
         special(call, find)
     elif (method := _method(call.func)) is not None:
         schema = call.func._schema  # type: ignore[attr-defined]
-        given = {
-            argument.name: value for argument, value in zip(schema.arguments, call.args, strict=False)
-        } | call.kwargs
-        names = [argument.name for argument in schema.arguments if argument.name in given]
-        outs = [argument.name for argument in schema.arguments if argument.is_out]
-        _check((name, given[name]) for name in [*outs, *(name for name in names if name not in outs)])(method, find)
+        names = [argument.name for argument in schema.arguments]
+        given = dict(zip(names, call.args, strict=False)) | call.kwargs
+        outs = [argument.name for argument in schema.arguments if argument.is_out]  # torch looks at these first
+        ordered = [*outs, *(name for name in names if name not in outs)]
+        _check([(name, given[name]) for name in ordered if name in given], method, find)
 
 
 def check_recurrent(call: Call, find: Find) -> None:

@@ -136,15 +136,17 @@ def _set_grad(machine: "Machine", call: Call) -> None:
 
 def _set(machine: "Machine", call: Call) -> Any:
     tensor, source = call.args[0], call.args[1] if len(call.args) > 1 else call.kwargs.get("source")
-    is_tensor, here = isinstance(source, torch.Tensor), machine.places.of(tensor)
+    here = there = machine.places.of(tensor)
+    if isinstance(source, torch.Tensor):
+        there = machine.places.of(source)
+    elif isinstance(source, torch.UntypedStorage):
+        there = machine.places.of_storage(source)
     # torch.load gives an empty tensor of the CPU the memory that it has read, wherever it belongs.
-    if (is_tensor or isinstance(source, torch.UntypedStorage)) and tensor.numel():
-        there = machine.places.of(source) if is_tensor else machine.places.of_storage(source)
-        if there != here:
-            raise RuntimeError(
-                f'Attempted to set the storage of a tensor on device "{here}" to a storage on different device '
-                f'"{there}".  This is no longer allowed; the devices must match.'
-            )
+    if there != here and tensor.numel():
+        raise RuntimeError(
+            f'Attempted to set the storage of a tensor on device "{here}" to a storage on different device "{there}".  '
+            "This is no longer allowed; the devices must match."
+        )
     return call.run()
 
 
