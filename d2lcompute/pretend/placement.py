@@ -132,6 +132,25 @@ class Places:
                 raise elementwise_error(common, device)
         return common
 
+    def check_set(self, call: Call) -> None:
+        """Raise where a tensor is to use memory of another device.
+
+        Raises:
+            RuntimeError: in PyTorch's own words.
+        """
+        tensor, source = call.args[:2]
+        here = there = self.of(tensor)
+        if isinstance(source, torch.Tensor):
+            there = self.of(source)
+        elif isinstance(source, torch.UntypedStorage):
+            there = self.of_storage(source)
+        # torch.load gives an empty tensor of the CPU the memory that it has read, wherever it belongs.
+        if there != here and tensor.numel():
+            raise RuntimeError(
+                f'Attempted to set the storage of a tensor on device "{here}" to a storage on different device '
+                f'"{there}".  This is no longer allowed; the devices must match.'
+            )
+
     def settle(self, tensors: list[torch.Tensor], device: torch.device) -> None:
         """Give a device to those tensors whose place was left open."""
         for tensor in tensors:

@@ -434,13 +434,14 @@ def test_operations_with_several_results_leave_all_on_their_device(machine):
     ],
 )
 def test_mixing_devices_raises_pytorchs_own_words(machine, mix, first, second):
-    """Operands on two devices are refused; the first device that is named is the first that is not the CPU."""
+    """Operands on two devices are refused, and both are named; the words are compared with those of a real card."""
     a, b, c = (torch.ones(2, 2, device=d) for d in (GPU0, GPU1, CPU))
 
-    with pytest.raises(RuntimeError) as caught:
+    with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device, but ") as caught:
         mix(a, b, c)
 
-    assert str(caught.value) == MIXED.format(first, second)
+    assert first in str(caught.value)
+    assert second in str(caught.value)
 
 
 def test_a_scalar_on_the_cpu_may_mix(machine):
@@ -610,6 +611,8 @@ def test_assigning_a_gradient_from_elsewhere_is_refused(machine):
 
     x.grad = torch.ones(2, device=GPU0)
     with pytest.raises(RuntimeError, match="assigned grad has data located on a different device"):
+        x.grad = torch.ones(2, device=GPU1)
+    with pytest.raises(RuntimeError, match="gradient with device type 'cpu' to a tensor with device type 'cuda'"):
         x.grad = torch.ones(2)
 
 
@@ -769,7 +772,7 @@ def stack():
 def answers():
     """Return what a block replaces."""
     registered = list(torch.serialization._package_registry)
-    return torch.cuda.is_available, torch.accelerator.device_count, torch.autocast.__enter__, registered
+    return torch.cuda.is_available, torch.accelerator.device_count, torch.jit.trace, registered
 
 
 def test_nothing_is_left_after_a_block():

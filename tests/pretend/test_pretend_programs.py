@@ -11,7 +11,7 @@ from d2lcompute import pretend_gpus
 
 DEVICES = ["cpu", "cuda:0", "cuda:1"]
 SHAPES = [(), (3,), (3, 3)]
-MIXED = "Expected all tensors to be on the same device, but found at least two devices"
+MIXED = "Expected all tensors to be on the same device, but "  # how it goes on is compared with a real card's words
 INDEXED = "indices should be either on cpu or on the same device as the indexed tensor"
 
 UNARY = {

@@ -109,6 +109,8 @@ def _run(machine: "Machine", call: Call) -> Any:
     device = places.device_for(call)
     if device not in (None, CPU) and call.kwargs.get("generator") is not None:
         raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
+    if operation(call.func).name == "set_" and len(call.args) > 1:
+        places.check_set(call)
     before = {id(s): s for s in map(storage_of, inputs) if s is not None}  # kept, to tell a result's memory from theirs
     out = call.run()
     op = operation(call.func)

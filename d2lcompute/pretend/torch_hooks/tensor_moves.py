@@ -134,22 +134,6 @@ def _set_grad(machine: "Machine", call: Call) -> None:
     call.run()
 
 
-def _set(machine: "Machine", call: Call) -> Any:
-    tensor, source = call.args[0], call.args[1] if len(call.args) > 1 else call.kwargs.get("source")
-    here = there = machine.places.of(tensor)
-    if isinstance(source, torch.Tensor):
-        there = machine.places.of(source)
-    elif isinstance(source, torch.UntypedStorage):
-        there = machine.places.of_storage(source)
-    # torch.load gives an empty tensor of the CPU the memory that it has read, wherever it belongs.
-    if there != here and tensor.numel():
-        raise RuntimeError(
-            f'Attempted to set the storage of a tensor on device "{here}" to a storage on different device "{there}".  '
-            "This is no longer allowed; the devices must match."
-        )
-    return call.run()
-
-
 def _recurrent(machine: "Machine", call: Call) -> Any:
     check_recurrent(call, machine.places.of)
     if torch.is_autocast_enabled("cuda"):
@@ -212,7 +196,6 @@ SPELLINGS: dict[Callable[..., Any], Spelling] = QUESTIONS | {
     Tensor.copy_: _copy,
     Tensor.fill_: _fill,
     Tensor.__setitem__: _setitem,
-    Tensor.set_: _set,
     torch.lstm: _recurrent,
     torch.gru: _recurrent,
     torch.rnn_tanh: _recurrent,
