@@ -1,8 +1,12 @@
 """Checkpoints: a model, its optimizer, the step and extra values in one file, saved whole and loaded whole.
 
-``checkpoint`` is what people call. ``state`` knows what a model and an optimizer hold, compares it with what was saved,
-and puts it in place; ``wrapped`` finds the names of a bare model in a wrapped one. ``archive`` and ``tensors`` are the
-two formats, ``files`` replaces and reads a file as a whole, ``diagnosis`` and ``errors`` say what went wrong.
+What people call is in ``checkpoint``; one error for all is in ``errors``. Below are three groups:
+
+* What a model and an optimizer hold: ``state`` and ``optimizers`` read it and compare it with what was saved,
+  ``restoring`` puts it in place; ``wrapped`` knows names without ``torch.compile`` and the like, ``memory`` which
+  tensors share it.
+* Bytes: ``files`` writes and reads a file whole, ``archive`` and ``tensors`` know the two formats.
+* Words: ``values`` says how to convert what cannot be saved, ``foreign`` what a file is instead of a checkpoint.
 """
 
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint

@@ -7,33 +7,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from .._arguments import checked_integer
 from ..devices import cpu
 from .archive import read_archive, write_archive
-from .errors import CheckpointError
-from .state import check_model, check_optimizer, choose_fitting, optimizer_layout, restore, state_of
-from .tensors import check_writable, read_tensors, write_tensors
-from .wrapped import unwrapped
+from .errors import CheckpointError, is_memory_short, reason
+from .optimizers import check_optimizer, optimizer_layout
+from .restoring import restore
+from .state import check_model, fitting_part, kept_names, state_of, state_to_save
+from .tensors import read_tensors, write_tensors
+from .wrapped import file_namer, renamed, unwrapped
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
-
-_FORMAT, _VERSION = "d2lcompute checkpoint", 1
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds besides the model and the optimizer, and what became of its entries.
+    """What a file holds besides the model and the optimizer, and what a partial load left out.
 
     Attributes:
         path: the file.
         step: how far the training had come.
-        extra: the extra values.
-        skipped: with ``partial=True``, the entries of the file that fit nothing in the model.
-        kept: with ``partial=True``, the entries of the model that kept their values.
+        extra: the values by name.
+        skipped: names in the file that were not used: the model lacks them, or has another shape or dtype there.
+        kept: names in the model that kept their values, since the file has nothing that fits.
     """
 
     path: Path
@@ -58,8 +57,9 @@ def save_checkpoint(
     old checkpoint or the new one. Only a process that is killed leaves a temporary file, hidden and ending in ``.tmp``.
     Windows refuses to replace a file while another program reads it: an error, and the old checkpoint stays.
 
-    A model that is wrapped (``torch.compile``, ``DataParallel``, ``DistributedDataParallel``, also one inside another,
-    also a part of the model) is saved under the names of the bare one, and so loads into either.
+    A model that is wrapped by ``torch.compile``, ``DataParallel`` or ``DistributedDataParallel``, also in one another,
+    is saved under the names that it has without them, and so is what is wrapped inside it: no ``_orig_mod.`` or
+    ``module.`` gets into the file. The same goes for the optimizer.
 
     Args:
         path: where to save. If it ends in ``.safetensors``, the file holds the model's tensors and nothing else, for
@@ -88,16 +88,11 @@ def save_checkpoint(
         Book zh 5.5.2 / en 6.6.2, which saves the parameters alone.
     """
     file, step, extra = _check_arguments(path, model, optimizer, step, extra)
-    state = state_of(file, model)
+    model = unwrapped(model)
+    state = state_to_save(file, model)
     if _is_safetensors(file):
-        if others := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:
-            raise CheckpointError(
-                f"{file}: expected tensors alone, found {others[0]!r}; choose a name that ends in .pt"
-            )
         return write_tensors(file, state, durable=durable)
-    check_writable(file, state)
-    content: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "step": step, "model": state, "extra": extra}
-    content["optimizer"] = None
+    content: dict[str, Any] = {"step": step, "model": state, "extra": extra, "optimizer": None}
     if optimizer is not None:
         content["optimizer"] = {"outline": optimizer_layout(model, optimizer), "state_dict": optimizer.state_dict()}
     return write_archive(file, content, durable=durable)
@@ -116,7 +111,11 @@ def load_checkpoint(
 
     Nothing in the file is run. Tensors are copied into the model where it is, whatever device they were saved from.
     That takes little memory; a model on an accelerator, or with its own way of loading, needs that of a second one.
-    A wrapped model (see :func:`save_checkpoint`) loads what a bare one saved, and the other way round.
+
+    It makes no difference whether the model, or the one that was saved, is wrapped by ``torch.compile``,
+    ``DataParallel`` or ``DistributedDataParallel``: these are told by their type, so that a submodule of yours may be
+    called ``module``. In files that other programs wrote from a wrapped model, ``_orig_mod.`` anywhere and
+    ``module.`` at the beginning of all keys are left out, if more keys fit the model without them.
 
     Args:
         path: the file.
@@ -125,82 +124,62 @@ def load_checkpoint(
         map_location: where ``extra`` goes, as in ``torch.load``; by default the CPU.
         verify: compare the file with its checksums first (about a third of a second for a gigabyte). Without, a bit
             that flipped on the disk can become a wrong weight in silence, as with ``torch.load``.
-        partial: load the entries whose name, shape and dtype fit, and leave the rest of the model as it is: a backbone
-            under a new head. Unlike ``load_state_dict(strict=False)`` it takes an entry of another shape for one that
-            does not fit, says what was left out, and refuses a file in which nothing fits.
+        partial: load the entries whose name, shape and dtype fit the model, such as a backbone under a new head, and
+            leave the rest of the model as it is. The result names what was left out on both sides.
 
     Returns:
-        The path, the step and the extra values; with ``partial`` also what was skipped and what was kept.
+        The path, the step and the extra values; with ``partial=True`` also the names that were skipped and kept.
 
     Raises:
         CheckpointError: if the file is missing, damaged, no checkpoint, holds code, or does not fit. The model and the
-            optimizer are then, bit for bit, what they were.
+            optimizer are then, bit for bit, what they were. With ``partial=True``, if no entry fits.
         TypeError: if ``model`` or ``optimizer`` is of the wrong type.
         ValueError: if an optimizer is to be loaded from a ``.safetensors`` file, which holds tensors alone, or with
-            ``partial``, since its state belongs to the whole model.
+            ``partial=True``, since its state belongs to all of the parameters that were saved.
 
     Example:
-        See :func:`save_checkpoint`.
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> save_checkpoint(Path(folder.name, "net.pt"), nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 10)))
+        >>> new_head = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
+        >>> load_checkpoint(Path(folder.name, "net.pt"), new_head, partial=True).kept
+        ('1.weight', '1.bias')
+        >>> folder.cleanup()
 
     Source:
         Book zh 5.5.2 / en 6.6.2.
     """
-    file, _, _ = _check_arguments(path, model, optimizer)
     if partial and optimizer is not None:
         raise ValueError(
-            "optimizer must be None with partial=True: its state belongs to all parameters of the model that was "
-            "saved; load the model, then build an optimizer for it"
+            "partial=True loads a part of the model alone, and an optimizer's state belongs to all of the parameters "
+            "that were saved; leave out optimizer, and make a new one"
         )
-    current = state_of(file, model, keep_vars=True)
-    saved = _read(file, cpu() if map_location is None else map_location, verify=verify)
-    saved["model"] = unwrapped(saved["model"], current)
-    skipped: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    if partial:
-        saved["model"], skipped, kept = choose_fitting(file, current, saved["model"])
-        current = {key: current[key] for key in saved["model"]}
+    file, _, _ = _check_arguments(path, model, optimizer)
+    model = unwrapped(model)
+    current = state_of(file, model)
+    if _is_safetensors(file):
+        saved: dict[str, Any] = {"step": 0, "model": read_tensors(file), "optimizer": None, "extra": {}}
+    else:
+        saved = read_archive(file, map_location=cpu() if map_location is None else map_location, verify=verify)
     try:
-        check_model(file, current, saved["model"])
+        rename = file_namer(saved["model"], current)
+        values = renamed(saved["model"], rename)
+        loaded = fitting_part(file, current, values) if partial else values
+        check_model(file, {key: current[key] for key in loaded} if partial else current, loaded)
         if optimizer is not None:
-            check_optimizer(file, model, optimizer, saved["optimizer"])
-        loaded = Checkpoint(
-            file, saved["step"], copy.deepcopy(saved["extra"]), skipped, kept
-        )  # a copy outlives the file
-        restore(model, optimizer, current, saved["model"], saved["optimizer"])
+            check_optimizer(file, model, optimizer, saved["optimizer"], rename)
+        extra = copy.deepcopy(saved["extra"])  # a copy outlives the mapped file
+        skipped = tuple(key for key in saved["model"] if partial and rename(key) not in loaded)
+        result = Checkpoint(file, saved["step"], extra, skipped, kept_names(current, loaded) if partial else ())
+        restore(model, optimizer, current, loaded, saved["optimizer"])
     except CheckpointError:
         raise
     except Exception as error:
+        why = f", since memory is short: {reason(error)}" if is_memory_short(error) else f" ({error})"
         raise CheckpointError(
-            f"{file}: could not be put in place ({error}); the model and the optimizer are what they were"
+            f"{file}: could not be put in place{why}; the model and the optimizer are what they were"
         ) from error
-    return loaded
-
-
-def _read(file: Path, map_location: Any, *, verify: bool) -> dict[str, Any]:
-    """Return the parts of a checkpoint file, or say what the file is instead."""
-    if _is_safetensors(file):
-        return {"step": 0, "model": read_tensors(file), "optimizer": None, "extra": {}}
-    saved = read_archive(file, map_location=map_location, verify=verify)
-    if not isinstance(saved, dict) or saved.get("format") != _FORMAT:
-        raise CheckpointError(
-            f"{file}: expected a file of save_checkpoint, found {_kind(saved)}; read it with torch.load(path, "
-            "weights_only=True), and save it with save_checkpoint from then on"
-        )
-    if saved.get("version") != _VERSION:
-        raise CheckpointError(
-            f"{file}: expected format {_VERSION}, found {saved.get('version')!r}; update d2lcompute to load it"
-        )
-    kinds = {"step": int, "model": dict, "optimizer": dict | None, "extra": dict}
-    if wrong := [key for key, kind in kinds.items() if not isinstance(saved.get(key), kind)]:
-        raise CheckpointError(f"{file}: expected {wrong[0]!r}, found none that can be used; load an older file")
-    return saved
-
-
-def _kind(value: Any) -> str:
-    """Say what a file that is no checkpoint holds."""
-    if isinstance(value, dict) and value and all(isinstance(item, torch.Tensor) for item in value.values()):
-        return f"a bare state_dict of {len(value)} tensors (model.load_state_dict takes it)"
-    return f"a dict with the keys {list(value)[:5]}" if isinstance(value, dict) else f"a {type(value).__name__}"
+    return result
 
 
 def _is_safetensors(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Files: how one gets onto the disk whole, and how it is read while others may replace it."""
+"""Files: how a checkpoint gets onto the disk whole, and how it is read while others may replace it."""
 
 import contextlib
 import os
@@ -8,34 +8,22 @@ import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypeVar
 
-from .diagnosis import causes, lacks_memory, reason
-from .errors import CheckpointError
+from .errors import CheckpointError, is_memory_short, reason
 
-__all__ = ["read_file", "replace_file"]
+__all__ = ["read_whole", "replace"]
+
+_Result = TypeVar("_Result")
 
 
-def read_file(path: Path, read: Callable[[BinaryIO], Any], kind: str) -> Any:
-    """Call ``read`` and make any error a :class:`CheckpointError`; again, if the file was replaced in the meantime.
-
-    To map a file, torch and safetensors open it a second time, by its name: by then it may be another one.
-    """
+def read_whole(path: Path, read: Callable[[BinaryIO], _Result], kind: str) -> _Result:
+    """Call ``read`` with the open file, and make any error a :class:`CheckpointError` that says what to do."""
     found = _check_path(path)
     if not (found and stat.S_ISREG(found.st_mode)):
         raise CheckpointError(f"{path}: there is no such file in the folder; check its name")
     try:
-        for _ in range(100):
-            with open(path, "rb") as file:  # as long as it is open, its number is given to no other file
-                try:
-                    result = read(file)
-                except Exception:
-                    if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                        raise
-                else:
-                    if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                        return result
-        raise CheckpointError(f"{path}: is replaced again and again while it is read; load a copy of it")
+        return _read_unchanged(path, read)
     except CheckpointError:
         raise
     except pickle.UnpicklingError as error:
@@ -46,10 +34,10 @@ def read_file(path: Path, read: Callable[[BinaryIO], Any], kind: str) -> Any:
             "save_checkpoint; otherwise do not load it"
         ) from error
     except Exception as error:
-        if lacks_memory(error):
+        if is_memory_short(error):
             raise CheckpointError(
-                f"{path}: there is not enough memory to load it ({reason(error)}); end other programs, or load it on "
-                "a larger machine"
+                f"{path}: could not be read, since memory is short ({reason(error)}); the file may be whole. Free some "
+                "memory, or load it on a machine that has more"
             ) from error
         raise CheckpointError(
             f"{path}: expected a {kind}, found one that is damaged or something else ({reason(error)}); check the "
@@ -57,7 +45,30 @@ def read_file(path: Path, read: Callable[[BinaryIO], Any], kind: str) -> Any:
         ) from error
 
 
-def replace_file(path: Path, write: Callable[[Path], None], *, durable: bool) -> None:
+def _read_unchanged(path: Path, read: Callable[[BinaryIO], _Result]) -> _Result:
+    """Call ``read``, and again if the file was replaced in the meantime.
+
+    To map a file, torch and safetensors open it a second time, by its name: by then it may be another one.
+    """
+    for _ in range(100):
+        with open(path, "rb") as file:  # as long as it is open, its number is given to no other file
+            try:
+                result = read(file)
+            except Exception:
+                if _is_at(path, file):
+                    raise
+                continue
+            if _is_at(path, file):
+                return result
+    raise CheckpointError(f"{path}: is replaced again and again while it is read; load a copy of it")
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    """Return whether an open file is still the one at a path."""
+    return os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
+def replace(path: Path, write: Callable[[Path], None], *, durable: bool) -> None:
     """Let ``write`` fill a temporary file, which takes the place of ``path``, or vanishes if anything fails."""
     old = _check_path(path)
     if old and not (stat.S_ISREG(old.st_mode) and os.access(path, os.W_OK)):
@@ -78,10 +89,9 @@ def replace_file(path: Path, write: Callable[[Path], None], *, durable: bool) ->
             temporary.unlink()
         if not isinstance(error, Exception):
             raise
-        of_system = any(isinstance(cause, OSError) for cause in causes(error))
-        advice = "check the space left, or choose another path" if of_system else "choose a name that ends in .pt"
+        remedy = "Free some memory" if is_memory_short(error) else "Check the space left, or choose another path"
         raise CheckpointError(
-            f"{path}: could not be written ({reason(error)}); what was there before is unchanged; {advice}"
+            f"{path}: could not be written ({reason(error)}); what was there before is unchanged. {remedy}"
         ) from error
     if durable:
         with contextlib.suppress(OSError):  # Windows and some network drives cannot flush a folder

@@ -1,47 +1,83 @@
-"""Wrapped: the names that a bare model gives to what torch.compile, DataParallel and DDP put a prefix before."""
+"""Wrapped models: the names that a model has without torch.compile, DataParallel and DistributedDataParallel."""
 
+import functools
+import itertools
 import sys
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-__all__ = ["bare_names", "unwrapped"]
+__all__ = ["Namer", "file_namer", "namer", "renamed", "unwrapped"]
 
-_WRAPPERS = {nn.DataParallel: "module", nn.parallel.DistributedDataParallel: "module"}  # class → attribute
+Namer = Callable[[str], str]
 
 
-def unwrapped(saved: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a saved state under the names of the bare model, if it was saved with those of a wrapped one.
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the model that the user wrote, out of all that is wrapped around it."""
+    while inner := _inner_name(model):
+        model = model._modules[inner]  # type: ignore[assignment]  # a wrapper holds a module, never None
+    return model
 
-    A file that was not saved here may hold them: all its keys then begin with ``module.`` or ``_orig_mod.``, and those
-    of the model do not.
+
+def namer(model: nn.Module) -> Namer:
+    """Return a function from a name in ``state_dict`` to the one without the wrappers inside of a model."""
+    paths = set()
+    for path, module in model.named_modules(remove_duplicate=False):
+        if inner := _inner_name(module):
+            paths.add(f"{path}.{inner}" if path else inner)
+
+    def plain(name: str) -> str:
+        parts = name.split(".")
+        return ".".join(part for place, part in enumerate(parts, 1) if ".".join(parts[:place]) not in paths)
+
+    return plain if paths else str
+
+
+def file_namer(saved: Iterable[str], names: Iterable[str]) -> Namer:
+    """Return a function from a name in a file, perhaps written from a wrapped model, to the model's name.
+
+    ``_orig_mod`` is left out anywhere, and ``module`` at the beginning of all names, if more of them fit the model so
+    and no two become one.
     """
-    renamed = dict(saved)
-    while renamed and renamed.keys() != current.keys():
-        prefix = next(
-            (each for each in ("_orig_mod.", "module.") if all(key.startswith(each) for key in renamed)), None
-        )
-        if prefix is None:
-            return dict(saved)
-        renamed = {key.removeprefix(prefix): value for key, value in renamed.items()}
-    return renamed
+    known, keys = set(names), list(saved)
+    if known == set(keys):
+        return str
+    bare = [[part for part in key.split(".") if part != "_orig_mod"] for key in keys]
+    depth = min((len([*itertools.takewhile("module".__eq__, parts)]) for parts in bare), default=0)
+    namers: list[Namer] = [str, *(functools.partial(_bare, depth=number) for number in range(depth + 1))]
+    unambiguous = [rename for rename in namers if len({rename(key) for key in keys}) == len(keys)]
+    return max(unambiguous, key=lambda rename: len(known.intersection(map(rename, keys))))
 
 
-def bare_names(model: nn.Module) -> dict[str, str]:
-    """Return, for the keys of a model's state that a wrapper changes, the names that the bare model gives them."""
-    dynamo = sys.modules.get("torch._dynamo.eval_frame")  # loaded if anything has been compiled
-    wrappers = _WRAPPERS | ({dynamo.OptimizedModule: "_orig_mod"} if dynamo else {})
-    prefixes = {}
-    for path, module in model.named_modules():
-        for wrapper, attribute in wrappers.items():
-            if isinstance(module, wrapper):
-                outside = f"{path}." if path else ""
-                prefixes[f"{outside}{attribute}."] = outside
-    bare = {}
-    for key in model.state_dict(keep_vars=True) if prefixes else ():
-        bare[key] = key
-        for prefix in sorted(prefixes, key=len, reverse=True):  # the innermost wrapper first
-            if bare[key].startswith(prefix):
-                bare[key] = prefixes[prefix] + bare[key].removeprefix(prefix)
-    return bare
+def renamed(state: Mapping[str, Any], rename: Namer) -> OrderedDict[str, Any]:
+    """Return a state under other names, with the versions of its modules, which ``load_state_dict`` looks at."""
+    result = OrderedDict((rename(key), value) for key, value in state.items())
+    if hasattr(state, "_metadata"):
+        # A wrapper comes before what it wraps and gets the same name: the version of the latter stays.
+        result._metadata = {rename(path): version for path, version in state._metadata.items()}  # type: ignore[attr-defined]
+    return result
+
+
+def _bare(name: str, depth: int) -> str:
+    """Return a name without ``_orig_mod``, and without ``module`` at its beginning, up to ``depth`` times."""
+    parts = [part for part in name.split(".") if part != "_orig_mod"]
+    modules = len([*itertools.takewhile("module".__eq__, parts[:depth])])
+    return ".".join(parts[modules:])
+
+
+def _inner_name(module: nn.Module) -> str | None:
+    """Return under which name a wrapper holds its model; None for any other module, whatever its submodules are called.
+
+    A wrapper's subclass with parameters or submodules of its own is a module like any other.
+    """
+    compiler = sys.modules.get("torch._dynamo.eval_frame")  # it is slow to import, and there once a model is compiled
+    if isinstance(module, DataParallel | DistributedDataParallel):
+        inner = "module"
+    elif compiler is not None and isinstance(module, compiler.OptimizedModule):
+        inner = "_orig_mod"
+    else:
+        return None
+    return inner if [*module._modules] == [inner] and not module._parameters and not module._buffers else None
