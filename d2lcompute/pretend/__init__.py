@@ -3,7 +3,7 @@
 What is real: every value and every gradient, computed on the CPU and equal to a CPU run's, bit for bit; where PyTorch
 would put each tensor; what it refuses, in its own words; when the host has to wait, and what crosses the bus.
 
-What is modelled: time. The host gives an order in a fixed time and goes on. Each device has one queue. An operation
+What is modelled: time. The host launches a kernel in a fixed time and goes on. Each device has one queue. An operation
 takes the larger of FLOPs over the card's peak and bytes over its bandwidth; FLOPs are those of
 :mod:`torch.utils.flop_counter`, bytes those of the tensors that go in and come out. A copy takes a latency and bytes
 over the bus, and holds the queues of both its ends. The host waits for its own copies (but for ``non_blocking=True``
@@ -13,12 +13,23 @@ to change. A modelled time is no measurement: it is the same on every computer.
 What is not modelled: how well a kernel fits its card (small products reach a fraction of the peak), caches, streams,
 the allocator and its memory limit, and everything that the program does outside torch, which takes no time here.
 
-What is not covered raises an error that names it: sparse tensors, ``torch.autocast("cuda")``, streams, events, CUDA
-graphs, memory statistics, ``torch.jit.trace``, handing memory over with ``__dlpack__``. What answers otherwise than a
-real device: ``torch.compile`` inside a block runs the program uncompiled; all devices share the CPU's random number
-generator, so that one seed gives the numbers of a CPU run; a storage (``X.untyped_storage()``) tells the truth, it is
-on the CPU. A layer that torch computes on the CPU in one piece, such as ``nn.LSTM``, is timed as that build of torch
-takes it apart.
+What is not covered raises an error that names it: sparse tensors, streams, events, CUDA graphs, memory statistics,
+``torch.jit.trace``, handing memory over with ``__dlpack__``. What answers otherwise than a real device:
+``torch.compile`` inside a block runs the program uncompiled; all devices share the CPU's random number generator, so
+that one seed gives the numbers of a CPU run; a storage (``X.untyped_storage()``) tells the truth, it is on the CPU. A
+layer that torch computes on the CPU in one piece, such as ``nn.LSTM``, is timed as that build of torch takes it apart.
+
+Where is what, from the ground up:
+
+* ``operations`` reads torch's schemas; ``mixing`` words its refusals; ``placement`` keeps each storage's device.
+* ``host_reads`` tells where the host waits; ``casts`` keeps what an autocast region has cast.
+* ``costs/`` is the model of time: ``cards`` (published figures), ``clock``, ``counts``, ``ledger`` (which enters both).
+* ``hardware`` has the devices, and what a handler asks of them.
+* ``torch_hooks/`` answers for torch. ``function_mode`` sees calls from Python, ``dispatch_mode`` the operations that
+  are computed; ``handler`` registers who answers for which function: ``tensor_queries``, ``tensor_moves``,
+  ``tensor_creation``, ``cuda_api``, ``data_parallel``; ``autocast``, ``device_copies``, ``python_bodies`` help them,
+  and ``patches`` puts answers into torch and takes them out again.
+* ``machine`` opens the block; ``recording`` counts transfers, also where nothing is pretended.
 """
 
 from .costs.cards import A100 as A100
@@ -27,9 +38,9 @@ from .costs.cards import EPYC_7742 as EPYC_7742
 from .costs.cards import Card as Card
 from .costs.cards import Host as Host
 from .costs.clock import Event as Event
+from .costs.counts import Transfers as Transfers
 from .machine import Machine as Machine
 from .machine import pretend_gpus
-from .recording import Transfers as Transfers
 from .recording import record_transfers
 
 __all__ = ["pretend_gpus", "record_transfers"]

@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-from .operations import Call, operation, tensors_in
+from .operations import Call, has_mask, operation, tensors_in
 
-__all__ = ["FROM_DATA", "NUMBERS", "data_of", "elements_read", "scalars_read"]
+__all__ = ["FROM_DATA", "NUMBERS", "data_of", "elements_read", "reads_of", "waits_for_result"]
 
 FROM_DATA = {torch.tensor, torch.as_tensor, torch.asarray, torch.Tensor.new_tensor, torch.Tensor.new}
 NUMBERS = {torch.Tensor.__float__, torch.Tensor.__int__, torch.Tensor.__index__}  # what torch.Tensor(list) asks for
@@ -34,7 +34,7 @@ def elements_read(call: Call) -> list[torch.Tensor]:
     return [] if isinstance(data, torch.Tensor) else tensors_in(data)
 
 
-def scalars_read(call: Call, place: Callable[[torch.Tensor], torch.device]) -> list[torch.Tensor]:
+def _scalars_read(call: Call, place: Callable[[torch.Tensor], torch.device]) -> list[torch.Tensor]:
     """Return the tensors whose numbers an operation needs on the host: the ends of a range, a value from elsewhere.
 
     Args:
@@ -44,4 +44,23 @@ def scalars_read(call: Call, place: Callable[[torch.Tensor], torch.device]) -> l
     name, tensors = operation(call.func).name, call.tensors
     if name == "fill_" and len(tensors) == 2 and place(tensors[0]) != place(tensors[1]):
         return [value for value in tensors[1:] if place(value).type != "cpu"]
-    return tensors if name in ("linspace", "logspace") else []
+    return list(tensors) if name in ("linspace", "logspace") else []
+
+
+def reads_of(call: Call, place: Callable[[torch.Tensor], torch.device]) -> list[torch.Tensor]:
+    """Return the tensors that the host waits for in an operation: for numbers that it needs, and for its result.
+
+    Args:
+        call: the operation.
+        place: tells where a tensor is.
+    """
+    awaited = _scalars_read(call, place)
+    if waits_for_result(call):
+        awaited.append(call.tensors[0])  # it stands for the result: a number, or a size that values decide
+    return awaited
+
+
+def waits_for_result(call: Call) -> bool:
+    """Return whether the host waits for what an operation gives."""
+    op = operation(call.func)
+    return op.reads or (op.is_indexing and has_mask(call.args[1]))

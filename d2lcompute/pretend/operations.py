@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import flop_registry
 
-__all__ = ["Call", "Operation", "bytes_touched", "flops", "has_mask", "operation", "storage_of", "tensors_in"]
+__all__ = ["CPU", "Call", "Operation", "bytes_touched", "flops", "has_mask", "operation", "storage_of", "tensors_in"]
 
+CPU = torch.device("cpu")
 aten = torch.ops.aten
 _READS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 _FREE = ("empty", "new_empty", "resize", "set_", "record_stream", "lift_fresh", "is_same_size")

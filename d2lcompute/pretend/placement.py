@@ -11,11 +11,10 @@ from typing import Any
 import torch
 
 from .mixing import check_arguments, elementwise_error
-from .operations import Call, operation, storage_of, tensors_in
+from .operations import CPU, Call, Operation, operation, storage_of, tensors_in
 
 __all__ = ["CPU", "Places"]
 
-CPU = torch.device("cpu")
 _ANYWHERE = torch.device("meta")  # made inside a backward pass by torch itself: goes where it is used first
 _numbers = itertools.count()
 
@@ -121,15 +120,21 @@ class Places:
             return next(device if device is not _ANYWHERE else None for device in everywhere)
         elif _ANYWHERE not in everywhere:
             check_arguments(call, self.of)
-        named = [(key, arg) for key, arg in (*enumerate(args), *call.kwargs.items()) if key not in op.on_host]
-        inputs = [(t, key in op.written) for key, arg in named for t in tensors_in(arg)]
-        inputs.sort(key=lambda entry: not entry[1])  # torch looks at what is written first
-        placed = [(self._found(t), t.dim() == 0 and not written and not op.is_strict) for t, written in inputs]
-        placed = [(device, may_mix) for device, may_mix in placed if device is not _ANYWHERE]
-        common = next((device for device, _ in placed if device != CPU), CPU if placed else None)
-        for device, may_mix in placed:
-            if common is not None and device != common and not (device == CPU and may_mix):
-                raise elementwise_error(common, device)
+        placed: list[tuple[torch.device, bool]] = []  # the device of each operand, and whether it may be elsewhere
+        for tensor, is_written in _operands(call, args, op):
+            device = self._found(tensor)
+            if device is not _ANYWHERE:
+                is_number = tensor.dim() == 0 and not is_written and not op.is_strict
+                placed.append((device, is_number))
+        if not placed:
+            return None
+        common = next((device for device, _ in placed if device != CPU), CPU)
+        for device, is_number in placed:
+            if device == common:
+                continue
+            if device == CPU and is_number:
+                continue  # a CPU scalar goes with any device
+            raise elementwise_error(common, device)
         return common
 
     def check_set(self, call: Call) -> None:
@@ -167,3 +172,16 @@ class Places:
 
     def _found(self, tensor: torch.Tensor) -> torch.device:
         return getattr(storage_of(tensor), self._key, CPU)
+
+
+def _operands(call: Call, args: tuple[Any, ...], op: Operation) -> list[tuple[torch.Tensor, bool]]:
+    """List the tensors that have to be on one device, those that are written first, as torch looks at them."""
+    written, read = [], []
+    for key, value in (*enumerate(args), *call.kwargs.items()):
+        if key in op.on_host:
+            continue
+        if key in op.written:
+            written += [(tensor, True) for tensor in tensors_in(value)]
+        else:
+            read += [(tensor, False) for tensor in tensors_in(value)]
+    return written + read

@@ -1,51 +1,20 @@
-"""Transfers: what crosses between memories, and how often the host waits for a value."""
+"""Recording: counting transfers while a block runs, also where nothing is pretended."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from .._current_machine import current_machine
-from .host_reads import FROM_DATA, NUMBERS, elements_read, scalars_read
-from .operations import Call, has_mask, operation, tensors_in
+from .costs.counts import Transfers
+from .host_reads import FROM_DATA, NUMBERS, elements_read, reads_of
+from .operations import Call, operation, tensors_in
+from .torch_hooks.eager import EagerDispatchMode
 
-__all__ = ["Transfers", "record_transfers"]
-
-
-@dataclass
-class Transfers:
-    """What crossed between memories. A pretended machine and :func:`record_transfers` report it alike.
-
-    Attributes:
-        host_reads: how often the host waited for values: ``.item()``, ``.tolist()``, ``float(X)``, ``if X:``,
-            ``print(X)``, ``X.cpu()``, each element of ``torch.tensor([X, Y])``, and operations whose result's size
-            depends on values.
-        copies: how many tensors were copied from one memory to another.
-        bytes_copied: how many bytes reads and copies moved in all.
-    """
-
-    host_reads: int = 0
-    copies: int = 0
-    bytes_copied: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.host_reads} host reads, {self.copies} copies, {self.bytes_copied} bytes copied"
-
-    def add_read(self, nbytes: int) -> None:
-        """Count one read by the host."""
-        self.host_reads += 1
-        self.bytes_copied += nbytes
-
-    def add_copy(self, nbytes: int, *, is_read: bool) -> None:
-        """Count one copy; ``is_read`` if the host waited to have it."""
-        self.copies += 1
-        self.host_reads += is_read
-        self.bytes_copied += nbytes
+__all__ = ["record_transfers"]
 
 
 @contextmanager
@@ -69,22 +38,17 @@ def record_transfers() -> Iterator[Transfers]:
         with machine.reporting_to(transfers):
             yield transfers
         return
-    operations = _Operations(transfers)
-    with _Calls(transfers, operations), operations:
+    operations = _RecordingDispatchMode(transfers)
+    with _RecordingFunctionMode(transfers, operations), operations:
         yield transfers
 
 
-class _Operations(TorchDispatchMode):
+class _RecordingDispatchMode(EagerDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
     """Sees reads and copies where they are operations."""
 
     def __init__(self, transfers: Transfers) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.transfers, self.is_muted = transfers, False
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Spare the first operation the seconds that importing the compiler takes."""
-        return False
 
     def __torch_dispatch__(
         self, func: OpOverload, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -99,11 +63,12 @@ class _Operations(TorchDispatchMode):
         source = next(iter(tensors_in(args)), None)
         if source is None:
             return
-        for value in scalars_read(Call(func, args, kwargs), _device):
-            self.transfers.add_read(value.element_size())
-        if op.reads or (op.is_indexing and has_mask(args[1])):
-            self.transfers.add_read(source.element_size())
-        elif op.name == "copy_" and args[1].device != args[0].device:
+        reads = reads_of(Call(func, args, kwargs), _device)
+        for tensor in reads:
+            self.transfers.add_read(tensor.element_size())
+        if reads:
+            return
+        if op.name == "copy_" and args[1].device != args[0].device:
             waits = not (args[2] if len(args) > 2 else kwargs.get("non_blocking", False))
             self.transfers.add_copy(args[1].nbytes, is_read=waits and args[0].is_cpu)
         elif op.name == "_to_copy" and out.device != source.device:
@@ -114,10 +79,10 @@ def _device(tensor: torch.Tensor) -> torch.device:
     return tensor.device
 
 
-class _Calls(TorchFunctionMode):
+class _RecordingFunctionMode(TorchFunctionMode):
     """Sees the reads that are no operation on the CPU, and several on an accelerator."""
 
-    def __init__(self, transfers: Transfers, operations: _Operations) -> None:
+    def __init__(self, transfers: Transfers, operations: _RecordingDispatchMode) -> None:
         super().__init__()
         self.transfers, self.operations = transfers, operations
 

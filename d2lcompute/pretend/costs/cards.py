@@ -1,4 +1,4 @@
-"""Cards and hosts: the published figures that a pretended machine reckons with."""
+"""Cards and hosts: the published figures that a pretended machine is modelled with."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,10 +67,10 @@ class Card(Processor):
 
 @dataclass(frozen=True, kw_only=True)
 class Host(Processor):
-    """The figures of the processor that gives the orders, and that computes what stays on the CPU.
+    """The figures of the processor that launches kernels, and that computes what stays on the CPU.
 
     Attributes:
-        launch_seconds: what PyTorch and the driver need to give a device one order. On no data sheet: a round figure.
+        launch_seconds: what PyTorch and the driver need to launch one kernel. On no data sheet: a round figure.
         call_seconds: what PyTorch needs to start an operation on the CPU itself. A round figure too.
     """
 

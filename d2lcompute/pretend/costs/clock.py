@@ -1,10 +1,10 @@
-"""The virtual clock: one host that gives orders, one queue for each device, one bus."""
+"""The virtual clock: one host that launches kernels, one queue for each device, one bus."""
 
 from dataclasses import dataclass
 
 import torch
 
-from ..placement import CPU
+from ..operations import CPU
 from .cards import Card, Host
 
 __all__ = ["Clock", "Event"]
@@ -30,7 +30,7 @@ class Event:
 class Clock:
     """A modelled time that depends on nothing but the program.
 
-    The host gives an order in ``host.launch_seconds`` and goes on. A device takes its orders from a queue, one after
+    The host launches a kernel in ``host.launch_seconds`` and goes on. A device runs the kernels of its queue, one after
     the other. An operation takes the larger of FLOPs over peak and bytes over bandwidth. A copy holds the queues of
     both its ends. The host waits where a program asks for a value, and where it synchronizes.
 

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import torch
 
-from ..host_reads import scalars_read
-from ..operations import Call, Operation, bytes_touched, flops, has_mask, operation, tensors_in
+from ..host_reads import reads_of, waits_for_result
+from ..operations import Call, Operation, bytes_touched, flops, operation, tensors_in
 from ..placement import CPU, Places
-from ..recording import Transfers
 from .clock import Clock
+from .counts import Transfers
 
 __all__ = ["Ledger"]
 
@@ -36,12 +36,14 @@ class Ledger:
             non_blocking = len(args) > 2 and args[2]
             self.enter_copy(source, device, args[0].nbytes, wait=not non_blocking)
             return
-        for value in scalars_read(call, self.places.of):
+        awaited = reads_of(call, self.places.of)
+        result = awaited.pop() if waits_for_result(call) else None
+        for value in awaited:
             self.enter_read(self.places.of(value), value.element_size())
         if op.name != "_local_scalar_dense":  # the read itself: no kernel
             self.clock.run(device, op.name, flops(call, out), bytes_touched(tensors), _dtype(tensors))
-        if op.reads or (op.is_indexing and has_mask(args[1])):
-            self.enter_read(device, tensors[0].element_size())
+        if result is not None:
+            self.enter_read(device, result.element_size())
 
     def enter_share(self, op: Operation, device: torch.device, tensors: list[torch.Tensor]) -> None:
         """Enter one device's share of an operation on lists."""

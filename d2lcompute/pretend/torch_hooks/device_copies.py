@@ -1,11 +1,10 @@
 """Moves: from one pretended device to another, and the gradient's way back."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from ..machine import Machine
+from ..hardware import Hardware
 
 __all__ = ["ToCopy", "move", "parse_to", "to"]
 
@@ -29,7 +28,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     return dict(zip(names, args, strict=False)) | kwargs
 
 
-def to(machine: "Machine", tensor: Any, given: dict[str, Any]) -> Any:
+def to(machine: Hardware, tensor: Any, given: dict[str, Any]) -> Any:
     """Do what ``Tensor.to`` does with arguments that :func:`parse_to` has named."""
     if (other := given.pop("other", None)) is not None:
         given = {"device": machine.places.of(other), "dtype": other.dtype} | given
@@ -39,12 +38,13 @@ def to(machine: "Machine", tensor: Any, given: dict[str, Any]) -> Any:
         return tensor.to("meta", **given)
     if target == source:
         return tensor.to(**given) if given else tensor
-    non_blocking, _ = given.pop("non_blocking", False), given.pop("copy", False)
+    given.pop("copy", None)  # it is a copy in any case
+    non_blocking = given.pop("non_blocking", False)
     return move(machine, tensor.to(**given) if given else tensor, target, non_blocking=non_blocking)
 
 
 def move(
-    machine: "Machine", tensor: torch.Tensor, target: torch.device, *, non_blocking: bool = False, is_free: bool = False
+    machine: Hardware, tensor: torch.Tensor, target: torch.device, *, non_blocking: bool = False, is_free: bool = False
 ) -> torch.Tensor:
     """Return a copy of a tensor on another device; gradients go the way back. A free copy takes no time."""
     if machine.places.of(tensor) == target:
@@ -61,7 +61,7 @@ class ToCopy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, tensor: torch.Tensor, machine: "Machine", target: torch.device, non_blocking: bool, is_free: bool
+        ctx: Any, tensor: torch.Tensor, machine: Hardware, target: torch.device, non_blocking: bool, is_free: bool
     ) -> torch.Tensor:
         """Copy to the target."""
         ctx.machine, ctx.source = machine, machine.places.of(tensor)
@@ -74,7 +74,7 @@ class ToCopy(torch.autograd.Function):
 
 
 def _copied(
-    machine: "Machine", tensor: torch.Tensor, target: torch.device, non_blocking: bool, is_free: bool
+    machine: Hardware, tensor: torch.Tensor, target: torch.device, non_blocking: bool, is_free: bool
 ) -> torch.Tensor:
     source = machine.places.of(tensor)
     with machine.ledger.closed():

@@ -1,25 +1,22 @@
-"""Stand-ins: what torch.cuda and its kin answer inside a block, in the block's thread and no other."""
+"""Patches: what torch.cuda and its kin answer inside a block, in the block's thread and no other."""
 
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from ..._current_machine import current_machine
-from .cuda_api import ANSWERS, HARMLESS
-from .data_parallel import PARALLEL_ANSWERS
-from .tensor_queries import not_covered
-
-if TYPE_CHECKING:
-    from ..machine import Machine
+from ..hardware import Hardware
+from . import cuda_api, data_parallel  # noqa: F401  # they register their answers
+from .cuda_api import HARMLESS
+from .handler import ANSWERS, Answer, not_covered
 
 __all__ = ["installed"]
 
-Answer = Callable[..., Any]
 _lock = threading.Lock()
 _blocks = 0  # how many are open, in all threads
 _FRONT_DOORS = (torch.cuda, torch.accelerator)
@@ -45,7 +42,7 @@ def installed() -> Iterator[None]:
 
 
 def _put_in() -> None:
-    for owner, name, answer in [*_refusals(), *ANSWERS, *PARALLEL_ANSWERS]:
+    for owner, name, answer in [*_refusals(), *ANSWERS]:
         original = getattr(owner, name, None)
         if original is not None:  # else this version of torch does not have it
             stand_in = _in_this_thread(original, answer)
@@ -86,7 +83,7 @@ def _refusals() -> Iterator[tuple[Any, str, Answer]]:
 
 
 def _refusal(name: str) -> Answer:
-    def refuse(machine: "Machine", *_: Any, **__: Any) -> Any:
+    def refuse(machine: Hardware, *_: Any, **__: Any) -> Any:
         raise not_covered(name, f"{machine.device_count} pretended devices have nothing of the kind")
 
     return refuse

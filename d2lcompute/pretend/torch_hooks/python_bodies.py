@@ -18,8 +18,9 @@ _GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function
 def unguarded(func: Callable[..., Any]) -> Callable[..., Any] | None:
     """Return a torch function's body, to be run while a mode is active; None if it is not written in Python.
 
-    Such a function begins by asking whether a mode is there, and hands itself over. A mode is taken away while it
-    answers, so the body would be told the truth where it asks a tensor for its device. Here only the question is gone.
+    Such a function begins with a guard, ``has_torch_function``, and hands itself over to the mode if there is one. A
+    mode is not active inside its own ``__torch_function__``, so calls in the body would not reach it. This body is run
+    with the guard off and the mode on.
     """
     if not isinstance(func, FunctionType):
         return None
