@@ -15,38 +15,61 @@ import d2lcompute
 PACKAGE = Path(d2lcompute.__file__).resolve().parent
 MODULES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py"))
 CORE = {"blocks", "checkpoints", "devices", "initializers", "layers", "parameters", "pretend", "timing"}
-PARTS = {"_boxes": "figures", "_container": "checkpoints", "_outline": "figures", "_restoring": "checkpoints"}
+SHARED = {"_arguments", "_current_machine"}  # what several components use
 
 # Component → the other components that it may import; "d2lcompute" is the package itself with all that it re-exports.
-# A component is a module of that name, the modules in a folder of that name, and what PARTS counts among it.
+# A component is a module of that name, or the modules in a folder of that name.
 COMPONENTS = {
-    "blocks": set(),
-    "checkpoints": {"devices"},
-    "devices": set(),
+    "_arguments": set(),
+    "_current_machine": set(),
+    "blocks": {"_arguments"},
+    "checkpoints": {"_arguments", "devices"},
+    "devices": SHARED,
     "initializers": set(),
-    "layers": set(),
+    "layers": {"_arguments"},
     "parameters": set(),
-    "pretend": {"devices"},
-    "timing": {"devices"},
+    "pretend": SHARED,
+    "timing": {"_current_machine", "devices"},
     "d2lcompute": CORE,
     "exercises": CORE | {"d2lcompute"},
-    "figures": CORE | {"d2lcompute"},
-    "interop": CORE | {"d2lcompute"},
+    "figures": CORE | {"_arguments"},
+    "interop": set(),
     "doctor": set(),
     "__main__": {"doctor"},
 }
 LIBRARIES = {  # component → the libraries that it may import beside the standard one; by default torch
     "d2lcompute": set(),
     "checkpoints": {"torch", "safetensors"},
-    "exercises": {"torch", "platformdirs"},
+    "exercises": {"torch", "platformdirs", "wcwidth"},
     "figures": {"torch", "matplotlib", "numpy"},
+    "pretend": {"torch", "torchgen"},  # the latter comes with torch
     "interop": {"torch", "torchvision", "d2l"},
     "doctor": set(),
     "__main__": set(),
 }
 LATER = {  # component → what it may import inside a function, beside the above: the doctor has to start without it
-    "doctor": {"d2lcompute", "devices", "torch", "jupyter_client"},
-    "__main__": {"platformdirs"},
+    "doctor": {"d2lcompute", "devices", "torch", "jupyter_client", "platformdirs"},
+    "parameters": {"wcwidth"},
+}
+# Folder → its parts from the ground up: each imports those before it only. A part is a module or a folder.
+LAYERS = {
+    "exercises": ("sandbox", "checking", "registry", "authoring", "learner", "lessons"),
+    "figures": ("style", "outline", "block_diagram", "plots", "timeline"),
+}
+# What `import d2lcompute` loads of the package itself.
+LOADED = {
+    *(
+        "d2lcompute",
+        "_arguments",
+        "_current_machine",
+        "blocks",
+        "devices",
+        "initializers",
+        "layers",
+        "parameters",
+        "timing",
+    ),
+    *("checkpoints", *(f"checkpoints.{path.stem}" for path in (PACKAGE / "checkpoints").glob("[!_]*.py"))),
 }
 
 
@@ -96,8 +119,7 @@ def imported_names(node, package):
 
 def component(module):
     """Return the component that a module of the package belongs to, from its name below the package."""
-    top = module.split(".")[0]
-    return PARTS.get(top, top)
+    return module.split(".")[0]
 
 
 def violations(source, path):
@@ -171,7 +193,7 @@ def declared(path):
     body = ast.parse(path.read_text(encoding="utf-8")).body
     for node in body:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
-            return ast.literal_eval(node.value)
+            return list(ast.literal_eval(node.value))
     return None if any(not isinstance(node, ast.Expr) for node in body) else []
 
 
@@ -196,21 +218,24 @@ def test_package_imports_only_what_the_design_allows(path):
         ("blocks.py", "import torch\nimport d2lcompute.layers", "blocks.py:2: blocks may not import layers"),
         ("layers.py", "from d2lcompute import MLP", "layers.py:1: layers may not import d2lcompute"),
         ("timing.py", "from d2lcompute import figures", "timing.py:1: timing may not import figures"),
-        ("timing.py", "from d2lcompute import _outline", "timing.py:1: timing may not import figures"),
         ("parameters.py", "def f():\n    import matplotlib", "parameters.py:2: parameters may not import matplotlib"),
         ("blocks.py", "try:\n    import numpy\nexcept E:\n    pass", "blocks.py:2: blocks may not import numpy"),
         (
-            "_container.py",
+            "checkpoints/files.py",
             "import importlib\nimportlib.import_module('d2lcompute.exercises')",
-            "_container.py:2: checkpoints may not import exercises",
+            "checkpoints/files.py:2: checkpoints may not import exercises",
         ),
-        ("figures.py", "from d2lcompute.exercises import check", "figures.py:1: figures may not import exercises"),
+        (
+            "figures/plots.py",
+            "from d2lcompute.exercises import check",
+            "figures/plots.py:1: figures may not import exercises",
+        ),
         ("exercises/_x.py", "from ..figures import draw_blocks", "exercises/_x.py:1: exercises may not import figures"),
         ("pretend/clock.py", "from .. import timing", "pretend/clock.py:1: pretend may not import timing"),
         ("__init__.py", "from .figures import draw_blocks", "__init__.py:1: d2lcompute may not import figures"),
         ("__init__.py", "import numpy", "__init__.py:1: d2lcompute may not import numpy"),
-        ("doctor.py", "import torch", "doctor.py:1: doctor may not import torch"),
-        ("doctor.py", "def f():\n    import pandas", "doctor.py:2: doctor may not import pandas"),
+        ("doctor/checks.py", "import torch", "doctor/checks.py:1: doctor may not import torch"),
+        ("doctor/checks.py", "def f():\n    import pandas", "doctor/checks.py:2: doctor may not import pandas"),
         ("__main__.py", "from d2lcompute import devices", "__main__.py:1: __main__ may not import devices"),
         ("utils.py", "", "utils.py: utils is no component of the design"),
     ],
@@ -224,10 +249,10 @@ def test_violations_sees_what_is_not_allowed(path, source, sentence):
     ("path", "source"),
     [
         ("timing.py", "import time\nfrom torch import nn\nfrom .devices import synchronize"),
-        ("checkpoints.py", "from d2lcompute import devices\nfrom d2lcompute.checkpoints.files import write_archive"),
-        ("pretend/clock.py", "from . import cards\nfrom ..devices import cpu"),
+        ("checkpoints/state.py", "from d2lcompute import devices\nfrom .files import write_archive"),
+        ("pretend/clock.py", "from . import cards\nfrom .._current_machine import current_machine"),
         ("exercises/blocks/x.py", "from d2lcompute import MLP\nfrom d2lcompute.exercises.checking.trial import Trial"),
-        ("doctor.py", "def f():\n    return import_module('torch')"),
+        ("doctor/checks.py", "def f():\n    return import_module('torch')"),
         ("__main__.py", "from d2lcompute import doctor"),
     ],
 )
@@ -236,12 +261,117 @@ def test_violations_accepts_what_is_allowed(path, source):
     assert violations(source, path) == []
 
 
+def graph(sources):
+    """Return which modules of the package each module imports, blocks for type checkers and functions included.
+
+    Args:
+        sources: path of a file in the package → its text.
+    """
+    names = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in sources}
+    edges = {}
+    for name, path in names.items():
+        found = set()
+        for node in ast.walk(ast.parse(sources[path])):
+            if isinstance(node, ast.ImportFrom):
+                package = [PACKAGE.name, *Path(path).parts[:-1]]
+                start = package[: len(package) - node.level + 1] if node.level else []
+                base = ".".join([*start, *filter(None, [node.module])])
+                found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+            elif isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+        own = {each.removeprefix(f"{PACKAGE.name}.") for each in found}
+        edges[name] = own & names.keys() - {name}
+    return edges
+
+
+def circles(edges):
+    """Return the modules from which a chain of imports leads back to themselves."""
+
+    def reached(start):
+        seen, waiting = set(), list(edges[start])
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += edges[name]
+        return seen
+
+    return sorted(name for name in edges if name in reached(name))
+
+
+def test_package_has_no_import_circle():
+    """No module leads back to itself, not even by an import for type checkers alone."""
+    edges = graph({path: (PACKAGE / path).read_text(encoding="utf-8") for path in MODULES})
+
+    assert circles(edges) == []
+    assert sum(map(len, edges.values())) > 200
+
+
+def test_circles_sees_one_behind_type_checking():
+    """A circle that exists for type checkers only is a circle, and a chain that ends is none."""
+    sources = {
+        "a.py": "from .b import x",
+        "b.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .c import y",
+        "c.py": "def f():\n    from d2lcompute import a",
+        "d.py": "from . import a",
+    }
+
+    assert circles(graph(sources)) == ["a", "b", "c"]
+
+
+def too_high(folder, edges):
+    """Return a sentence for each import in a folder that leads up its layers."""
+    order = LAYERS[folder]
+    found = []
+    for name, targets in edges.items():
+        for target in targets:
+            parts = [each.split(".")[1:2] for each in (name, target) if each.startswith(f"{folder}.")]
+            if len(parts) == 2 and order.index(parts[0][0]) < order.index(parts[1][0]):
+                found.append(f"{name} may not import {target}")
+    return found
+
+
+@pytest.mark.parametrize("folder", LAYERS)
+def test_folders_are_built_in_layers(folder):
+    """Inside a folder imports lead down: a lesson imports what authors need, checking nothing of learners."""
+    edges = graph({path: (PACKAGE / path).read_text(encoding="utf-8") for path in MODULES})
+
+    assert too_high(folder, edges) == []
+
+
+def test_too_high_sees_an_import_that_leads_up():
+    """Checking that imports what learners call is noticed."""
+    edges = {"exercises.checking.trial": {"exercises.learner.store", "exercises.sandbox.stop"}}
+
+    assert too_high("exercises", edges) == ["exercises.checking.trial may not import exercises.learner.store"]
+
+
+def test_lessons_import_authoring_alone():
+    """The file of an exercise has one import of the framework, and at most another lesson's."""
+    for path in MODULES:
+        if path.startswith("exercises/lessons/"):
+            names = [found.name for found in imports((PACKAGE / path).read_text(encoding="utf-8"), path)]
+            inside = {name for name in names if name.startswith("d2lcompute.exercises")}
+            assert all(
+                name.startswith(("d2lcompute.exercises.authoring", "d2lcompute.exercises.lessons.")) for name in inside
+            )
+
+
+def test_import_loads_the_helpers_and_nothing_else():
+    """`import d2lcompute` loads exactly these modules of its own: no figure, no exercise, no pretended machine."""
+    code = "import sys, d2lcompute; print(*(name for name in sys.modules if name.startswith('d2lcompute')))"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+
+    assert {name.removeprefix("d2lcompute.") for name in done.stdout.split()} == LOADED
+
+
 @pytest.mark.parametrize("module", ["d2lcompute", "d2lcompute.exercises"])
 def test_import_brings_torch_and_little_else(module):
-    """Beside torch and what torch imports, only safetensors and platformdirs are loaded, and no setting is changed."""
+    """Beside torch and what it imports, little is loaded, and no setting is changed."""
     libraries, changed = fresh(f"import {module}")
 
-    assert libraries <= {"d2lcompute", "torch", "safetensors", "platformdirs"}
+    assert libraries <= {"d2lcompute", "torch", "safetensors", "platformdirs", "wcwidth"}
     assert "d2lcompute" in libraries
     assert changed == []
 

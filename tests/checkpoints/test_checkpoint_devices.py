@@ -64,7 +64,9 @@ def test_load_checkpoint_keeps_a_way_back_on_a_device(saved, monkeypatch):
     assert calls == [len(small()[0].state_dict())] == [kept_by_the_host]
 
 
-@pytest.mark.parametrize("given", [None, 0, {}, "cpu", lambda storage, location: storage], ids=["None", "0", "{}", "cpu", "a function"])
+@pytest.mark.parametrize(
+    "given", [None, 0, {}, "cpu", lambda storage, location: storage], ids=["None", "0", "{}", "cpu", "a function"]
+)
 def test_load_checkpoint_hands_map_location_on(given, saved, monkeypatch):
     """Whatever is given as map_location reaches torch.load as it is; None, which is not given, means the CPU."""
     asked, load = [], torch.load

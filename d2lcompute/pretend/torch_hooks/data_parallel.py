@@ -11,7 +11,7 @@ from torch.nn.parallel._functions import Scatter
 from ..hardware import Hardware
 from .handler import answers
 
-__all__: list[str] = []
+__all__ = ()
 
 Device = torch.device | int
 _data_parallel = importlib.import_module("torch.nn.parallel.data_parallel")  # the package has a function of that name

@@ -15,7 +15,7 @@ from .handler import handles
 from .python_bodies import run_seen
 from .tensor_queries import is_cuda
 
-__all__: list[str] = []
+__all__ = ()
 
 Tensor: Any = torch.Tensor  # Any: type stubs do not know that properties have __get__
 
