@@ -36,7 +36,7 @@ lab: $(READY)  ## open the course in JupyterLab, on this machine only
 	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/en
 
 test: lint $(D2L)  ## lint, types, unit tests, doctests, and every stored output compared with a fresh run
-	D2LCOMPUTE_DEVICE=cpu OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --nbval tests d2lcompute notebooks
+	@$(BIN)/python -m tools.suite --jobs $(JOBS)
 
 test-gpu: $(READY)  ## the notebooks and the device tests on this machine's accelerators; without any, says so
 	@$(BIN)/python -m tools.accelerator

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import nbformat
 
 from benchmarks.comparing import compare
 from benchmarks.conftest import Record
+from tools.suite import pytest_command
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = ROOT / "notebooks" / "en"
@@ -19,10 +19,8 @@ WORKERS, ROUNDS = 2, 1
 
 def validate(folder: Path) -> None:
     """Validate the notebooks of a folder as ``make test`` does."""
-    command = [
-        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")),
-        *("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder", "--nbval", str(folder)),
-    ]
+    options = ("-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml")
+    command = pytest_command(*options, folder, jobs=WORKERS)
     # As make does, and without what a pytest that runs this one says to its own children.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)  # noqa: S603

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.lines import LINES, Line
 
-__all__ = ["PAGE", "Row", "page", "table", "verdict"]
+__all__ = ["PAGE", "Row", "machine", "page", "summary", "table", "verdict"]
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 _HEAD = ["| what | line | measured | absolute | |", "|---|---:|---:|---|---|"]

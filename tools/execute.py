@@ -133,6 +133,19 @@ def _report(outcome: Outcome, done: int, total: int) -> None:
         print("      " + outcome.error.replace("\n", "\n      "), flush=True)
 
 
+def _trouble_with(path: Path) -> str:
+    """Say why a file cannot be read as a notebook; nothing if it can."""
+    try:
+        nbformat.validate(nbformat.read(path, as_version=4))
+    except (nbformat.reader.NotJSONError, UnicodeDecodeError):
+        return "found a file that is not JSON"
+    except (nbformat.ValidationError, AttributeError, KeyError, TypeError) as error:
+        return f"found JSON of another form ({type(error).__name__})"
+    except OSError as error:
+        return f"and it cannot be read ({error.strerror})"
+    return ""
+
+
 def _code_cells(path: Path) -> int:
     """Count the code cells of a notebook."""
     return sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells)
@@ -152,6 +165,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no such notebook: {', '.join(map(str, missing))}")
     if not paths:
         parser.error(f"no notebooks in {COURSE}")
+    for path in paths:
+        if trouble := _trouble_with(path):
+            parser.error(f"{path}: expected a Jupyter notebook, {trouble}; check the path")
     started = time.perf_counter()
     outcomes = execute_all(paths, jobs=options.jobs, store=options.store)
     failed = [outcome.path.stem for outcome in outcomes if outcome.error]

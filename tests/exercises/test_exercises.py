@@ -8,12 +8,13 @@ import re
 import signal
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from d2lcompute.exercises import hint, solution
+from d2lcompute.exercises import hint, lessons, solution
 from d2lcompute.exercises.checking.compare import shown
 from d2lcompute.exercises.checking.examine import examine
 from d2lcompute.exercises.checking.trial import Trial
@@ -102,6 +103,31 @@ def test_requirements_say_what_is_needed(name):
     for requirement in (exercise.form, *exercise.requirements):
         needed = " ".join((requirement.__doc__ or "").split("\n\n")[0].split())
         assert re.fullmatch(r"[A-Z].{10,200}\.", needed), requirement
+
+
+def missing_twins(lessons, wrong):
+    """Say which file of an exercise has no file of wrong answers of the same name, and which has no exercise."""
+    here, there = ({path.relative_to(top).as_posix() for path in top.glob("*/[!_]*.py")} for top in (lessons, wrong))
+    return [f"{name} has no wrong answers" for name in sorted(here - there)] + [
+        f"{name} has no exercise" for name in sorted(there - here)
+    ]
+
+
+def test_every_exercise_has_its_wrong_answers():
+    """The file of an exercise and that of its wrong answers stand in folders of one name, under one name."""
+    assert missing_twins(Path(lessons.__path__[0]), Path(__file__).parent) == []
+
+
+def test_missing_twins_sees_what_either_side_lacks(tmp_path):
+    """An exercise without wrong answers is named, and so are wrong answers without an exercise."""
+    for name in ("lessons/blocks/a.py", "lessons/blocks/b.py", "wrong/blocks/b.py", "wrong/blocks/c.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert missing_twins(tmp_path / "lessons", tmp_path / "wrong") == [
+        "blocks/a.py has no wrong answers",
+        "blocks/c.py has no exercise",
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)

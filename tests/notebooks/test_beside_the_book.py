@@ -131,7 +131,7 @@ def test_try_gpu_says_what_is_wrong_where_the_book_does_not(d2l, without_gpu):
     """A negative number reaches PyTorch's parser of device names in the book; ours names the argument."""
     with pytest.raises(RuntimeError, match="Invalid device string: 'cuda:-1'"):
         d2l.try_gpu(-1)
-    with pytest.raises(ValueError, match="i must be 0 or more: accelerators are counted from 0; got -1"):
+    with pytest.raises(ValueError, match="i must be 0 or more, the number of an accelerator, counted from 0; got -1"):
         d2lcompute.try_gpu(-1)
 
 
@@ -435,7 +435,7 @@ def blocks(page):
 def absent_tests(page):
     """Return the tests that a page names and that no file of tests holds."""
     defined = set()
-    for file in (ROOT / "tests").glob("test_*.py"):
+    for file in (ROOT / "tests").rglob("test_*.py"):
         defined |= set(re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE))
     return set(re.findall(r"`(test_\w+)`", page)) - defined
 

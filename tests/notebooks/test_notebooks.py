@@ -254,6 +254,7 @@ def test_execute_refuses_what_is_not_there(capsys):
     """A notebook that does not exist and a number of jobs below 1 are usage errors that say so."""
     for arguments, message in (
         (["nowhere.ipynb"], "no such notebook: "),
+        (["README.md"], "README.md: expected a Jupyter notebook, found a file that is not JSON; check the path"),
         (["--jobs", "0"], "--jobs must be at least 1; got 0"),
     ):
         with pytest.raises(SystemExit, match="2"):

@@ -22,11 +22,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
 
 import nbformat
 from nbformat.v4 import new_output
 
+from tools import suite
 from tools.evidence import page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,18 +114,22 @@ def failing_cells(path: Path) -> set[int]:
         RuntimeError: if nbval did not report every code cell; the message holds the end of what pytest printed.
     """
     report = path.with_suffix(".xml")
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", "--nbval"]
-    options = ["-c", str(ROOT / "pyproject.toml"), f"--rootdir={path.parent}", f"--junitxml={report}", str(path)]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, cwd=path.parent, check=False)
-    cells = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []  # noqa: S314  (our own file)
+    options: list[str | Path] = [
+        "-q",
+        "--tb=no",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        ROOT / "pyproject.toml",
+        f"--rootdir={path.parent}",
+    ]
+    command = suite.pytest_command(*options, f"--junitxml={report}", path)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=path.parent, check=False)
+    cells = list(suite.cases(report))
     expected = sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells)
     if len(cells) != expected:
         raise RuntimeError(f"{path.stem}: {len(cells)} of {expected} cells were reported: {done.stdout[-800:]}")
-    return {
-        int(cell.get("name", "").removeprefix("Cell "))
-        for cell in cells
-        if cell.find("failure") is not None or cell.find("error") is not None
-    }
+    return {int(cell.name.removeprefix("Cell ")) for cell in cells if cell.outcome == "failed"}
 
 
 def examine(path: Path, *, seed: int, jobs: ThreadPoolExecutor) -> Tally:

@@ -18,12 +18,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
 
 import nbformat
 import psutil  # type: ignore[import-untyped]  # comes with ipykernel
 from nbformat.v4 import new_code_cell, new_notebook
 
+from tools import suite
 from tools.evidence import page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -212,13 +212,16 @@ class Sandbox:
         """Validate the notebooks once."""
         report = self.own / "report.xml"
         report.unlink(missing_ok=True)
-        command = [*start, sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "--nbval"]
-        command += ["-p", "no:benchmark", f"--basetemp={self.own / 'pytest'}"]  # folders of pytest's own
-        parallel = ["-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"] if jobs > 1 else []
-        options = ["-c", str(self.source / "pyproject.toml"), f"--rootdir={self.folder}", f"--junitxml={report}"]
-        files = [str(path) for path in self.paths]
+        quiet = ["-q", "--tb=short", "-p", "no:cacheprovider", "-p", "no:benchmark"]
+        places: list[str | Path] = [
+            "-c",
+            self.source / "pyproject.toml",
+            f"--rootdir={self.folder}",
+            f"--basetemp={self.own / 'pytest'}",
+        ]
+        command = suite.pytest_command(*quiet, *places, f"--junitxml={report}", *self.paths, jobs=jobs)
         done = subprocess.run(
-            [*command, *parallel, *options, *files],
+            [*start, *command],
             env=self.environment(),
             cwd=self.source,
             capture_output=True,
@@ -247,17 +250,16 @@ def _read(report: Path, paths: Sequence[Path], printed: str) -> Result:
         for path in paths
     }
     result = Result()
-    cases = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []  # noqa: S314  (our own file)
+    cases = list(suite.cases(report))
     for case in cases:
-        found = case.find("failure") if case.find("failure") is not None else case.find("error")
-        if found is None:
+        if case.outcome != "failed":
             result.passed += 1
             continue
-        stem = case.get("classname", "").removesuffix(".ipynb").rpartition(".")[2].rpartition("/")[2]
-        name = case.get("name", "")
+        stem = case.group.removesuffix(".ipynb").rpartition(".")[2].rpartition("/")[2]
+        name = case.name
         if stem in ids:  # else it is not a cell that failed, but a file or a worker
             name = f"{stem}: {ids[stem][int(name.removeprefix('Cell '))]}"
-        reason = _ANSI.sub("", (found.text or "").replace("#x1B", "\x1b")).strip().splitlines()
+        reason = _ANSI.sub("", case.reason.replace("#x1B", "\x1b")).strip().splitlines()
         result.failed.append("\n        ".join([name, *reason[-6:]]))
     if len(cases) != sum(map(len, ids.values())):
         result.failed.append(f"{len(cases)} of {sum(map(len, ids.values()))} cells were reported: {printed[-600:]}")

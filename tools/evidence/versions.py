@@ -17,11 +17,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
+
+from tools import suite
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "versions.md"
-SUITE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--nbval", "tests", "d2lcompute", "notebooks")
 HEAD = """# Versions that were tried
 
 `make test-versions` makes an environment for each row, with the versions that are named and everything else as pinned
@@ -51,7 +51,7 @@ class Setting:
 
 SETTINGS = {
     "oldest": Setting(
-        ("torch==2.10.0", "numpy==2.0.2", "safetensors==0.4.5", "platformdirs==4.0.0"),
+        ("torch==2.10.0", "numpy==2.0.2", "safetensors==0.4.5", "platformdirs==4.0.0", "wcwidth==0.3.0"),
         compared=False,
         why="cells run, outputs not compared: some errors of torch had other words",
     ),
@@ -99,13 +99,14 @@ def merge(installed: str, constraints: str) -> str:
 def run(name: str, setting: Setting, jobs: int) -> str:
     """Run the suite in an environment, and return its row of the table."""
     python = build(name, setting)
-    environment = {**os.environ, "D2LCOMPUTE_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+    environment = suite.environment() | {"PYTHONPATH": ""}
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch, "report.xml")
-        suite = [word if setting.compared or word != "--nbval" else "--nbval-lax" for word in SUITE]
-        suite[1] = str(jobs)
-        subprocess.run([python, "-m", "pytest", *suite, f"--junitxml={report}"], cwd=ROOT, env=environment, check=False)
+        command = suite.pytest_command(
+            f"--junitxml={report}", *suite.WHOLE, python=python, jobs=jobs, compared=setting.compared
+        )
+        subprocess.run(command, cwd=ROOT, env=environment, check=False)
         minutes = (time.perf_counter() - started) / 60
         tests, cells = count(report) if report.is_file() else (Counter(failed=1), Counter())
     return row(f"{name}, {setting.why}" if setting.why else name, _versions(python), tests, cells, minutes)
@@ -114,10 +115,9 @@ def run(name: str, setting: Setting, jobs: int) -> str:
 def count(report: Path) -> tuple[Counter[str], Counter[str]]:
     """Count the outcomes in a report of pytest: of tests, and of cells of notebooks."""
     tests, cells = Counter[str](), Counter[str]()
-    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 (pytest has just written it)
-        outcome = next((child.tag for child in case if child.tag in ("failure", "error", "skipped")), "passed")
-        kind = cells if case.get("classname", "").startswith("notebooks") else tests
-        kind["failed" if outcome in ("failure", "error") else outcome] += 1
+    for case in suite.cases(report):
+        kind = cells if case.is_cell else tests
+        kind[case.outcome] += 1
     return tests, cells
 
 

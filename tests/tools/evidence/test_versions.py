@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from packaging.requirements import Requirement
 
-from tests.test_packaging import PROJECT, makefile, pytest_arguments
+from tests.test_packaging import PROJECT
 from tools.evidence import versions
 
 REPORT = """<testsuites><testsuite>
@@ -15,11 +15,6 @@ REPORT = """<testsuites><testsuite>
 <testcase classname="notebooks.en.01_blocks.ipynb" name="Cell 0"/>
 <testcase classname="notebooks.en.01_blocks.ipynb" name="Cell 1"><error message="died"/></testcase>
 </testsuite></testsuites>"""
-
-
-def test_suite_is_that_of_make():
-    """The other versions get the very tests that `make test` runs."""
-    assert list(versions.SUITE) == pytest_arguments(makefile())
 
 
 def test_oldest_is_what_the_package_promises():
