@@ -55,7 +55,7 @@ hermetic: $(READY) $(D2L)  ## validate without a network, read-only, with other 
 
 test-fire: $(READY) $(D2L)  ## kill, cut, flip, fill and interrupt checkpoints for long; compile the modules
 	D2LCOMPUTE_KILL_ROUNDS=200 D2LCOMPUTE_FLIP_ROUNDS=500 D2LCOMPUTE_THOROUGH=1 D2LCOMPUTE_DEVICE=cpu OMP_NUM_THREADS=1 \
-	  $(BIN)/python -m pytest -q -n $(JOBS) tests/checkpoints/fire tests/test_properties_transforms.py
+	  $(BIN)/python -m pytest -q -n $(JOBS) tests/checkpoints/fire tests/properties/test_compiled.py
 
 bench: $(READY) $(D2L)  ## measure against torch, safetensors and the book's package; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
