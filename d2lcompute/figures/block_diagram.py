@@ -98,7 +98,7 @@ def _draw(ax: Axes, box: _Placed, scale: float) -> None:
     block = box.block
     colours = [PALETTE[(ord(mark[0]) - ord("A") + 1) % len(PALETTE)] for mark in block.marks]
     face, edge = _face_and_edge(box, colours)
-    look = {"fc": face, "ec": edge, "ls": "--" if block.lazy and not block.inside else ":" if block.folded else "-"}
+    look = {"fc": face, "ec": edge, "ls": _line_style(block)}
     rounded = "round,pad=0,rounding_size=0.05"
     patch = FancyBboxPatch((box.x, box.y), box.width, box.height, rounded, lw=1.2 * scale, **look)
     texts = _header(ax, box, colours, scale)
@@ -107,6 +107,15 @@ def _draw(ax: Axes, box: _Placed, scale: float) -> None:
         texts.append(_write(ax, detail, SMALL, scale, place, color=FAINT))
     for artist in (ax.add_patch(patch), *texts):
         artist.set_gid(f"block:{block.path}")
+
+
+def _line_style(block: Block) -> str:
+    """Return how a box is lined: dashed while it has seen no data, dotted if it stands for several blocks."""
+    if block.lazy and not block.inside:
+        return "--"
+    if block.folded:
+        return ":"
+    return "-"
 
 
 def _header(ax: Axes, box: _Placed, colours: list[str], scale: float) -> list[Text]:
@@ -142,8 +151,11 @@ def _face_and_edge(box: _Placed, colours: list[str]) -> tuple[Any, Any]:
         return tuple(0.8 + 0.2 * part for part in to_rgb(colours[0])), colours[0]
     if box.block.inside:
         return _GREYS[min(box.depth, len(_GREYS) - 1)], "#8C99A6"
-    empty = box.block.folded or not box.block.stateful
-    return "#FFFFFF" if empty or box.block.lazy else "#E1EEF8", "#A9B4BF" if empty else "#6F9CBF"
+    if box.block.folded or not box.block.stateful:
+        return "#FFFFFF", "#A9B4BF"
+    if box.block.lazy:
+        return "#FFFFFF", "#6F9CBF"
+    return "#E1EEF8", "#6F9CBF"
 
 
 def _full_width(block: Block) -> float:

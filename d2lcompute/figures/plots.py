@@ -87,7 +87,8 @@ def plot_lines(
     drawn = []
     for i, values in enumerate(curves.values()):
         across = torch.arange(len(values)) if places is None else places
-        drawn += ax.plot(across.numpy(), values.numpy(), marker="o" * (len(values) <= 20), markersize=4, **_look(i))
+        marker = "o" if len(values) <= 20 else ""  # more points would hide the curve
+        drawn += ax.plot(across.numpy(), values.numpy(), marker=marker, markersize=4, **_look(i))
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if logy else "linear")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(drawn, list(curves))

@@ -38,7 +38,7 @@ def plot_timeline(machine: "Machine", *, ax: Axes | None = None) -> Axes:
         raise ValueError("machine must have done something: its timeline is empty")
     lanes = sorted({event.lane for event in machine.timeline}, key=lambda lane: (lane != "host", "copy" in lane, lane))
     end = max(event.end_seconds for event in machine.timeline)
-    unit, factor = next(((u, f) for u, f in (("s", 1.0), ("ms", 1e3)) if end * f >= 1), ("µs", 1e6))
+    unit, factor = _unit_for(end)
     ax = ax or new_axes(7.2, 0.9 + 0.5 * len(lanes), layout="constrained")
     ax.set(xlim=(0, end * factor), ylim=(len(lanes) - 0.4, -0.6), xlabel=f"modelled time ({unit})")
     ax.set_yticks(range(len(lanes)), lanes)
@@ -47,6 +47,15 @@ def plot_timeline(machine: "Machine", *, ax: Axes | None = None) -> Axes:
     for event in machine.timeline:
         _draw_event(ax, event, lanes.index(event.lane), factor)
     return ax
+
+
+def _unit_for(seconds: float) -> tuple[str, float]:
+    """Return the unit in which a time is told, and how many of it make a second."""
+    if seconds >= 1:
+        return "s", 1.0
+    if seconds >= 1e-3:
+        return "ms", 1e3
+    return "µs", 1e6
 
 
 def _draw_event(ax: Axes, event: "Event", row: int, factor: float) -> None:

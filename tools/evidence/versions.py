@@ -27,7 +27,7 @@ HEAD = """# Versions that were tried
 `make test-versions` makes an environment for each row, with the versions that are named and everything else as pinned
 in `constraints.txt`, runs the whole suite there (unit tests, doctests, and every stored output compared), and writes
 this table. The stored outputs are those of the pinned torch. `make test-book` does so for the row with torchvision, in
-which the book's package is imported as it is.
+which the book's package is imported as it is. A row that is missing has not been run whole.
 
 | environment | versions | tests | notebook cells | minutes |
 |---|---|---|---|---:|
