@@ -31,7 +31,7 @@ def _always_eight(x: torch.Tensor, max_error: float) -> int:
 
 WRONG_ANSWERS = (
     WrongAnswer(_mean_error, "not at the average one", "The mean is what one usually reports of errors."),
-    WrongAnswer(_one_too_few, "does the loop stop before or after", "The loop returns the last number that failed."),
+    WrongAnswer(_one_too_few, "not at the last that fails", "The loop returns the last number that failed."),
     WrongAnswer(_whole_step, "a whole step or half of one", "Levels are a step apart, so that seems to be the error."),
     WrongAnswer(_always_eight, "a whole step or half of one", "Eight bits are what everybody uses."),
 )

@@ -206,7 +206,8 @@ def test_repr_says_that_the_machine_is_pretended(machine):
     """A machine that is printed says what it is, and what it has counted."""
     torch.ones(3, device="cuda").sum().item()
 
-    assert repr(machine) == ("Machine(2 × NVIDIA A100-PCIE-40GB (pretended), 1 host reads, 0 copies, 4 bytes copied)")
+    machine.unused_accelerators = 0  # on a computer that has some it would tell of them
+    assert repr(machine) == "Machine(2 × NVIDIA A100-PCIE-40GB (pretended), 1 host reads, 0 copies, 4 bytes copied)"
 
 
 def test_repr_says_that_real_accelerators_are_not_used(monkeypatch):

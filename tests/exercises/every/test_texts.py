@@ -8,7 +8,7 @@ import pytest
 from d2lcompute.exercises import lessons
 from d2lcompute.exercises.learner.help import source_of
 from d2lcompute.exercises.registry import NOTEBOOKS, find, names
-from tests.exercises.exercises_support import NAMES, flaws, gaps
+from tests.exercises.every.exercises_support import NAMES, flaws, gaps
 from tests.exercises.wrong_answers import wrong_answers
 
 BOOK = {
@@ -90,7 +90,11 @@ def test_requirements_say_what_is_needed(name):
 
 def missing_twins(lessons, wrong):
     """Say which file of an exercise has no file of wrong answers of the same name, and which has no exercise."""
-    here, there = ({path.relative_to(top).as_posix() for path in top.glob("*/[!_]*.py")} for top in (lessons, wrong))
+    folders = {path.name for path in lessons.iterdir()}
+    here, there = (
+        {path.relative_to(top).as_posix() for path in top.glob("*/[!_]*.py") if path.parent.name in folders}
+        for top in (lessons, wrong)
+    )
     return [f"{name} has no wrong answers" for name in sorted(here - there)] + [
         f"{name} has no exercise" for name in sorted(there - here)
     ]
@@ -98,7 +102,7 @@ def missing_twins(lessons, wrong):
 
 def test_every_exercise_has_its_wrong_answers():
     """The file of an exercise and that of its wrong answers stand in folders of one name, under one name."""
-    assert missing_twins(Path(lessons.__path__[0]), Path(__file__).parent) == []
+    assert missing_twins(Path(lessons.__path__[0]), Path(__file__).parents[1]) == []
 
 
 def test_missing_twins_sees_what_either_side_lacks(tmp_path):

@@ -16,7 +16,7 @@ from d2lcompute.exercises.checking.compare import shown
 from d2lcompute.exercises.checking.examine import examine
 from d2lcompute.exercises.checking.trial import Trial
 from d2lcompute.exercises.registry import find
-from tests.exercises.exercises_support import (
+from tests.exercises.every.exercises_support import (
     NAMES,
     flaws,
     gaps,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.exercises.exercises_support import _state
+from tests.exercises.every.exercises_support import _state
 
 
 @pytest.fixture(autouse=True)
