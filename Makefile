@@ -7,10 +7,12 @@ D2L := $(VENV)/.d2l
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup d2l run lab test test-gpu test-book test-versions test-fire test-outputs hermetic bench notebooks lint doctor clean
+.PHONY: help setup d2l run lab test test-gpu test-book test-versions test-fire test-outputs hermetic resolve bench notebooks lint doctor clean
+
+##@ The course
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+	@awk -F':.*## ' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## create .venv with the pinned versions of constraints.txt
 
@@ -35,17 +37,27 @@ run: $(READY) $(D2L)  ## execute all notebooks headless and report a line each
 lab: $(READY)  ## open the course in JupyterLab, on this machine only
 	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/en
 
+doctor: $(READY)  ## say what is installed here and what is missing
+	@$(BIN)/python -m d2lcompute
+
+clean:  ## remove .venv and caches
+	rm -rf $(VENV) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+##@ Before a change is kept
+
+lint: $(READY)  ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
 test: lint $(D2L)  ## lint, types, unit tests, doctests, and every stored output compared with a fresh run
 	@$(BIN)/python -m tools.suite --jobs $(JOBS)
 
-test-gpu: $(READY)  ## the notebooks and the device tests on this machine's accelerators; without any, says so
-	@$(BIN)/python -m tools.accelerator
+notebooks: $(READY)  ## write the exercises into the notebooks, execute all, and store their outputs
+	@$(BIN)/python -m tools.exercises
+	@$(BIN)/python -m tools.execute --store --jobs $(JOBS)
 
-test-book: $(READY)  ## the whole suite beside torchvision and the book's package as it is, in .venv-newest
-	@$(BIN)/python -m tools.evidence.versions --jobs $(JOBS) newest
-
-test-versions: $(READY)  ## the whole suite with the oldest and the newest versions, in .venv-oldest and .venv-newest
-	@$(BIN)/python -m tools.evidence.versions --jobs $(JOBS)
+##@ Evidence: what docs/ says was measured, minutes to hours each
 
 test-outputs: $(READY) $(D2L)  ## alter each stored output once, and see validation fail each time
 	@$(BIN)/python -m tools.evidence.alter --write --jobs $(JOBS)
@@ -57,20 +69,17 @@ test-fire: $(READY) $(D2L)  ## kill, cut, flip, fill and interrupt checkpoints f
 	D2LCOMPUTE_KILL_ROUNDS=200 D2LCOMPUTE_FLIP_ROUNDS=500 D2LCOMPUTE_THOROUGH=1 D2LCOMPUTE_DEVICE=cpu OMP_NUM_THREADS=1 \
 	  $(BIN)/python -m pytest -q -n $(JOBS) tests/checkpoints/fire tests/properties/test_compiled.py
 
+test-gpu: $(READY)  ## the notebooks and the device tests on this machine's accelerators; without any, says so
+	@$(BIN)/python -m tools.accelerator
+
+test-book: $(READY)  ## the whole suite beside torchvision and the book's package as it is, in .venv-newest
+	@$(BIN)/python -m tools.evidence.versions --jobs $(JOBS) newest
+
+test-versions: $(READY)  ## the whole suite with the oldest and the newest versions, in .venv-oldest and .venv-newest
+	@$(BIN)/python -m tools.evidence.versions --jobs $(JOBS)
+
+resolve: $(READY)  ## ask pip, without installing, for a wheel of every pin on other systems and Pythons
+	@$(BIN)/python -m tools.evidence.resolve
+
 bench: $(READY) $(D2L)  ## measure against torch, safetensors and the book's package; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
-
-lint: $(READY)  ## ruff and mypy
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-
-notebooks: $(READY)  ## write the exercises into the notebooks, execute all, and store their outputs
-	@$(BIN)/python -m tools.exercises
-	@$(BIN)/python -m tools.execute --store --jobs $(JOBS)
-
-doctor: $(READY)  ## say what is installed here and what is missing
-	@$(BIN)/python -m d2lcompute
-
-clean:  ## remove .venv and caches
-	rm -rf $(VENV) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis

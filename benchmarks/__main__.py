@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.lines import LINES
-from benchmarks.report import PAGE, Row, machine, page, summary, table
+from benchmarks.report import Row, machine, report, summary, table
+from benchmarks.targets import TARGETS
+from tools.evidence import page
 
 HERE = Path(__file__).resolve().parent
+PAGE = "benchmarks.md"
 
 
 def measure(only: str, file: Path) -> int:
@@ -35,7 +37,7 @@ def rows(file: Path) -> list[Row]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit status is 1 if a benchmark failed, not if a line is missed."""
+    """Do what the command line says; the exit status is 1 if a benchmark failed, not if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--only", "-k", default="", metavar="WORDS", help="pytest's -k: measure a part and print it")
     options = parser.parse_args(arguments)
@@ -49,13 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("\n".join(table(found, whole=not options.only)))
     if options.only:
         print("\na part, printed and not kept")
-    elif status or (never := LINES.keys() - {row.name for row in found}):
+    elif status or (never := TARGETS.keys() - {row.name for row in found}):
         what = "a benchmark failed" if status else f"no benchmark measures {', '.join(sorted(never))}"
-        print(f"\n{what}, so {PAGE.name} stays as it is")
+        print(f"\n{what}, so docs/{PAGE} stays as it is")
         return status or 1
     else:
-        PAGE.write_text(page(found, machine()), encoding="utf-8", newline="\n")
-        print(f"\n{summary(found)} Written to docs/{PAGE.name}")
+        page.put(PAGE, "measured", report(found, machine()))
+        print(f"\n{summary(found)} Written to docs/{PAGE}")
     return status
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from benchmarks.comparing import compare
 from benchmarks.conftest import Record
-from benchmarks.lines import MODEL_BYTES
+from benchmarks.targets import MODEL_BYTES
 from d2lcompute import load_checkpoint, save_checkpoint
 
 ROUNDS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmarks.comparing import compare
 from benchmarks.conftest import Record
-from benchmarks.lines import LINEAR_SIZES
+from benchmarks.targets import LINEAR_SIZES
 from d2lcompute import MyLinear, MySequential
 
 ROUNDS, BLOCK_SECONDS = 101, 0.003
@@ -38,7 +38,7 @@ def compiled(net: nn.Module, X: torch.Tensor) -> Any:
 
 
 def contest(benchmark: Any, record: Record, name: str, ours: nn.Module, theirs: nn.Module, X: torch.Tensor) -> None:
-    """Compare two modules at the task and in the way that the line's name ends with."""
+    """Compare two modules at the task and in the way that the target's name ends with."""
     nets: list[Any] = [ours, theirs]
     if name.endswith("compiled"):
         torch.compiler.reset()  # what was compiled before would be looked through at each call

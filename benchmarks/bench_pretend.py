@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmarks.comparing import compare
 from benchmarks.conftest import Record
-from benchmarks.lines import PROGRAMS
+from benchmarks.targets import PROGRAMS
 from d2lcompute import pretend_gpus
 
 ROUNDS, BLOCK_SECONDS = 31, 0.002

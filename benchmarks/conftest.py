@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.lines import LINES
+from benchmarks.targets import TARGETS
 
 Record = Callable[..., None]
 
@@ -25,11 +25,11 @@ def _one_thread() -> None:
 
 @pytest.fixture
 def record(benchmark: Any) -> Record:
-    """Return the function that keeps a row: the line's name, what was measured, and the absolute numbers."""
+    """Return the function that keeps a row: the target's name, what was measured, and the absolute numbers."""
 
     def keep(name: str, measured: float | None, absolute: str) -> None:
-        if name not in LINES:
-            raise KeyError(f"{name!r} is no line of benchmarks/lines.py")
+        if name not in TARGETS:
+            raise KeyError(f"{name!r} is no target of benchmarks/targets.py")
         rows = benchmark.extra_info.setdefault("rows", [])
         rows.append({"name": name, "measured": measured, "absolute": absolute})
 

@@ -1,25 +1,23 @@
-"""The report: rows that were measured, joined with the lines, as a table of Markdown."""
+"""The report: rows that were measured, joined with the targets, as a table of Markdown."""
 
 import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from benchmarks.lines import LINES, Line
+from benchmarks.targets import TARGETS, Target
 
-__all__ = ["PAGE", "Row", "machine", "page", "summary", "table", "verdict"]
+__all__ = ["Row", "machine", "report", "summary", "table", "verdict"]
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-_HEAD = ["| what | line | measured | absolute | |", "|---|---:|---:|---|---|"]
+_HEAD = ["| what | target | measured | absolute | |", "|---|---:|---:|---|---|"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one line.
+    """What came of one measurement.
 
     Attributes:
-        name: the line's name.
+        name: the target's name.
         measured: the number to hold against it, in its unit; None if it could not be measured.
         absolute: the numbers behind it, or why there are none.
     """
@@ -29,54 +27,54 @@ class Row:
     absolute: str
 
 
-def verdict(line: Line, row: Row | None) -> str:
-    """Say whether a line is met, and if not, why."""
+def verdict(target: Target, row: Row | None) -> str:
+    """Say whether a target is met, and if not, why."""
     if row is None or row.measured is None:
         return "not measured"
-    if line.at_most is None:
+    if target.at_most is None:
         return ""
-    if row.measured <= line.at_most:
+    if row.measured <= target.at_most:
         return "met"
-    return f"**MISSED**: {line.reason or 'the reason is not known yet'}"
+    return f"**MISSED**: {target.reason or 'the reason is not known yet'}"
 
 
-def table(rows: Sequence[Row], lines: Mapping[str, Line] = LINES, *, whole: bool = True) -> list[str]:
-    """Return the table as lines of Markdown, in the order of ``lines``.
+def table(rows: Sequence[Row], targets: Mapping[str, Target] = TARGETS, *, whole: bool = True) -> list[str]:
+    """Return the table as lines of Markdown, in the order of ``targets``.
 
     Args:
         rows: what was measured.
-        lines: all lines, by name.
-        whole: also show the lines that nothing was measured for.
+        targets: all targets, by name.
+        whole: also show the targets that nothing was measured for.
     """
     found = {row.name: row for row in rows}
     text: list[str] = []
     section = ""
-    for name, line in lines.items():
+    for name, target in targets.items():
         row = found.get(name)
         if row is None and not whole:
             continue
-        if line.section != section:
-            section = line.section
+        if target.section != section:
+            section = target.section
             text += ["", f"## {section}", "", *_HEAD]
-        limit = "" if line.at_most is None else _number(line.at_most, line)
-        measured = "" if row is None or row.measured is None else _number(row.measured, line)
+        limit = "" if target.at_most is None else _number(target.at_most, target)
+        measured = "" if row is None or row.measured is None else _number(row.measured, target)
         absolute = row.absolute if row else "it was not run"
-        text.append(f"| {line.what} | {limit} | {measured} | {absolute} | {verdict(line, row)} |")
+        text.append(f"| {target.what} | {limit} | {measured} | {absolute} | {verdict(target, row)} |")
     return text
 
 
-def summary(rows: Sequence[Row], lines: Mapping[str, Line] = LINES) -> str:
-    """Count the lines that are met, missed and not measured."""
+def summary(rows: Sequence[Row], targets: Mapping[str, Target] = TARGETS) -> str:
+    """Count the targets that are met, missed and not measured."""
     found = {row.name: row for row in rows}
-    verdicts = [verdict(line, found.get(name)) for name, line in lines.items() if line.at_most is not None]
+    verdicts = [verdict(target, found.get(name)) for name, target in targets.items() if target.at_most is not None]
     met, unmeasured = verdicts.count("met"), verdicts.count("not measured")
     missed = len(verdicts) - met - unmeasured
-    return f"{met} of {len(verdicts)} lines are met, {missed} missed, {unmeasured} not measured."
+    return f"{met} of {len(verdicts)} targets are met, {missed} missed, {unmeasured} not measured."
 
 
-def page(rows: Sequence[Row], machine: str, lines: Mapping[str, Line] = LINES) -> str:
-    """Return the whole page."""
-    return "\n".join([*_INTRODUCTION, "", machine, "", f"**{summary(rows, lines)}**", *table(rows, lines)]) + "\n"
+def report(rows: Sequence[Row], machine: str, targets: Mapping[str, Target] = TARGETS) -> list[str]:
+    """Return what stands in the page: on what it was measured, how many targets are met, and the table."""
+    return [machine, "", f"**{summary(rows, targets)}**", *table(rows, targets)]
 
 
 def machine() -> str:
@@ -89,18 +87,8 @@ def machine() -> str:
     )
 
 
-def _number(value: float, line: Line) -> str:
-    digits = 2 if line.unit == "×" else 0 if value >= 100 or value == int(value) else 1
-    while line.at_most is not None and round(value, digits) <= line.at_most < value:
-        digits += 1  # a number that misses its line shall not look as if it met it
-    return f"{value:,.{digits}f} {line.unit}"
-
-
-_INTRODUCTION = """# Benchmarks
-
-This page is written by `make bench`; `python -m benchmarks --only import` measures a part and prints it. A ratio is
-ours over theirs: below 1, ours is quicker. The two take turns in one run, and the ratio is the median over the rounds
-of each round's own ratio, so that a busy moment does not decide. The absolute numbers are medians, ours against theirs.
-A line is what was promised before it was measured; where there is none, the number is told and nothing was promised.
-A line that is missed says so, with what a profiler found.
-""".splitlines()
+def _number(value: float, target: Target) -> str:
+    digits = 2 if target.unit == "×" else 0 if value >= 100 or value == int(value) else 1
+    while target.at_most is not None and round(value, digits) <= target.at_most < value:
+        digits += 1  # a number that misses its target shall not look as if it met it
+    return f"{value:,.{digits}f} {target.unit}"

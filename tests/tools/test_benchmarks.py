@@ -14,12 +14,14 @@ import torch
 from benchmarks import __main__ as command
 from benchmarks.bench_checkpoints import own_bytes, watch
 from benchmarks.comparing import Comparison, compare, duration, ratio
-from benchmarks.lines import LINES, Line
-from benchmarks.report import PAGE, Row, machine, page, summary, table, verdict
+from benchmarks.report import Row, machine, report, summary, table, verdict
+from benchmarks.targets import TARGETS, Target
+from tools.evidence import page
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT = Line("Section", "ours over theirs", at_most=1.10, reason="the disk was slow")
-TOLD = Line("Section", "what it costs", "ms")
+LIMIT = Target("Section", "ours over theirs", at_most=1.10, reason="the disk was slow")
+EMPTY = "<!-- measured: begin -->\n<!-- measured: end -->\n"
+TOLD = Target("Section", "what it costs", "ms")
 EXAMPLES = {"limit": LIMIT, "told": TOLD}
 
 
@@ -159,17 +161,17 @@ def test_duration_writes_three_digits(seconds, text):
     ],
 )
 def test_verdict_marks_what_is_missed(measured, expected):
-    """A line is met up to its limit, missed above it, with the reason, and neither without a number."""
+    """A target is met up to its limit, missed above it, with the reason, and neither without a number."""
     assert verdict(LIMIT, Row("limit", measured, "")) == expected
 
 
 def test_verdict_says_that_a_reason_is_wanting():
-    """A missed line without a reason does not pass for one that was looked into."""
-    assert verdict(Line("S", "x", at_most=1.0), Row("x", 2.0, "")) == "**MISSED**: the reason is not known yet"
+    """A missed target without a reason does not pass for one that was looked into."""
+    assert verdict(Target("S", "x", at_most=1.0), Row("x", 2.0, "")) == "**MISSED**: the reason is not known yet"
 
 
 def test_table_shows_reasons_of_missed_lines_alone():
-    """The row holds line, number and verdict; a reason that is on file is not shown while the line is met."""
+    """The row holds target, number and verdict; a reason that is on file is not shown while the target is met."""
     rows = [Row("limit", 1.004, "1 s against 1 s"), Row("told", 1234.5, "once")]
 
     met = table(rows, EXAMPLES)
@@ -179,7 +181,7 @@ def test_table_shows_reasons_of_missed_lines_alone():
         "",
         "## Section",
         "",
-        "| what | line | measured | absolute | |",
+        "| what | target | measured | absolute | |",
         "|---|---:|---:|---|---|",
         "| ours over theirs | 1.10 × | 1.00 × | 1 s against 1 s | met |",
         "| what it costs |  | 1,234 ms | once |  |",
@@ -188,7 +190,7 @@ def test_table_shows_reasons_of_missed_lines_alone():
 
 
 def test_table_shows_what_was_not_run():
-    """The whole table names a line that nothing was measured for; a part leaves it out."""
+    """The whole table names a target that nothing was measured for; a part leaves it out."""
     rows = [Row("told", 1.5, "once")]
 
     assert table(rows, EXAMPLES)[-2] == "| ours over theirs | 1.10 × |  | it was not run | not measured |"
@@ -196,23 +198,23 @@ def test_table_shows_what_was_not_run():
     assert len(table(rows, EXAMPLES, whole=False)) == 6
 
 
-def test_number_that_misses_its_line_does_not_look_met():
-    """A ratio just above the line is not rounded to it without a word."""
+def test_number_that_misses_its_target_does_not_look_met():
+    """A ratio just above the target is not rounded to it without a word."""
     row = table([Row("limit", 1.1004, "")], EXAMPLES)[5]
 
     assert "MISSED" in row
     assert "| 1.1004 × |" in row
 
 
-def test_page_counts_met_and_missed():
-    """The page begins with how many lines are met; lines without a limit do not count."""
+def test_report_counts_met_and_missed():
+    """The report begins with how many targets are met; targets without a limit do not count."""
     rows = [Row("limit", 2.0, ""), Row("told", 1.0, "")]
 
-    text = page(rows, "Measured somewhere.", EXAMPLES)
+    lines = report(rows, "Measured somewhere.", EXAMPLES)
 
-    assert summary(rows, EXAMPLES) == "0 of 1 lines are met, 1 missed, 0 not measured."
-    assert f"\n\nMeasured somewhere.\n\n**{summary(rows, EXAMPLES)}**\n" in text
-    assert text.startswith("# Benchmarks\n")
+    assert summary(rows, EXAMPLES) == "0 of 1 targets are met, 1 missed, 0 not measured."
+    assert lines[:3] == ["Measured somewhere.", "", f"**{summary(rows, EXAMPLES)}**"]
+    assert lines[3:] == table(rows, EXAMPLES)
 
 
 def test_machine_does_not_name_the_computer():
@@ -226,7 +228,8 @@ def test_machine_does_not_name_the_computer():
 
 def measured(tmp_path, monkeypatch, *, status=0, rows=()):
     """Let the command find these rows, and keep its page in a folder of the test."""
-    monkeypatch.setattr(command, "PAGE", tmp_path / "benchmarks.md")
+    monkeypatch.setattr(page, "DOCS", tmp_path)
+    (tmp_path / "benchmarks.md").write_text(EMPTY, encoding="utf-8")
 
     def measure(only, file):
         if rows is not None:
@@ -238,8 +241,8 @@ def measured(tmp_path, monkeypatch, *, status=0, rows=()):
 
 
 def test_command_writes_the_page(tmp_path, monkeypatch, capsys):
-    """A whole run that missed a line prints and keeps the table, says so, and succeeds: it has measured."""
-    rows = [{"name": name, "measured": 59.0, "absolute": "x"} for name in LINES]
+    """A whole run that missed a target prints and keeps the table, says so, and succeeds: it has measured."""
+    rows = [{"name": name, "measured": 59.0, "absolute": "x"} for name in TARGETS]
     page_file = measured(tmp_path, monkeypatch, rows=rows)
 
     status = command.main([])
@@ -262,7 +265,7 @@ def test_command_keeps_no_part(arguments, status, expected, tmp_path, monkeypatc
 
     assert found == status
     assert expected in capsys.readouterr().out
-    assert not page_file.exists()
+    assert page_file.read_text(encoding="utf-8") == EMPTY
 
 
 def test_command_fails_where_nothing_was_measured(tmp_path, monkeypatch, capsys):
@@ -274,14 +277,16 @@ def test_command_fails_where_nothing_was_measured(tmp_path, monkeypatch, capsys)
 
 
 def test_page_is_written_by_the_command():
-    """The page in the repository has a row for each line, in order, as the command writes it."""
-    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    """The page in the repository has a row for each target, in order, as the command writes it."""
+    lines = (page.DOCS / "benchmarks.md").read_text(encoding="utf-8").splitlines()
 
     rows = [
-        line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ") and "what | line" not in line
+        line.split(" | ")[0].removeprefix("| ")
+        for line in lines
+        if line.startswith("| ") and "what | target" not in line
     ]
 
-    assert rows == [line.what for line in LINES.values()]
+    assert rows == [target.what for target in TARGETS.values()]
 
 
 def test_watch_tells_the_highest_point(monkeypatch):

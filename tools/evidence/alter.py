@@ -263,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{len(total.problems) - missed} failures elsewhere, {time.perf_counter() - started:.0f} s"
     )
     if options.write and not total.problems:
-        page.put("outputs", table(total))
+        page.put("validation.md", "outputs", table(total))
     return 1 if total.problems else 0
 
 

@@ -306,7 +306,7 @@ def _processor_flags() -> set[str]:
 
 def table(results: Mapping[str, Result]) -> list[str]:
     """Return the table: the results of this run, and for variants that were left out those that the page has."""
-    kept = page.rows("hermetic")
+    kept = page.rows("validation.md", "hermetic")
     fresh = {
         variant.name: f"| {variant.name} | {variant.condition} | {results[variant.name].row} |"
         for variant in VARIANTS
@@ -345,7 +345,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"      {line}", flush=True)
     print("\n".join(table(results)))
     if options.write and not options.notebooks:
-        page.put("hermetic", table(results))
+        page.put("validation.md", "hermetic", table(results))
     return int(any(result.failed or result.left for result in results.values()))
 
 

@@ -14,24 +14,15 @@ import tempfile
 import time
 import venv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools import suite
+from tools.evidence import page
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "versions.md"
-HEAD = """# Versions that were tried
-
-`make test-versions` makes an environment for each row, with the versions that are named and everything else as pinned
-in `constraints.txt`, runs the whole suite there (unit tests, doctests, and every stored output compared), and writes
-this table. The stored outputs are those of the pinned torch. `make test-book` does so for the row with torchvision, in
-which the book's package is imported as it is. A row that is missing has not been run whole.
-
-| environment | versions | tests | notebook cells | minutes |
-|---|---|---|---|---:|
-"""
+HEAD = ["| environment | versions | tests | notebook cells | minutes |", "|---|---|---|---|---:|"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +44,7 @@ SETTINGS = {
     "oldest": Setting(
         ("torch==2.10.0", "numpy==2.0.2", "safetensors==0.4.5", "platformdirs==4.0.0", "wcwidth==0.3.0"),
         compared=False,
-        why="cells run, outputs not compared: some errors of torch had other words",
+        why="run, outputs not compared: some errors of torch had other words",
     ),
     "newest": Setting(("torch==2.14.1", "torchvision==0.29.1")),
 }
@@ -109,7 +100,7 @@ def run(name: str, setting: Setting, jobs: int) -> str:
         subprocess.run(command, cwd=ROOT, env=environment, check=False)
         minutes = (time.perf_counter() - started) / 60
         tests, cells = count(report) if report.is_file() else (Counter(failed=1), Counter())
-    return row(f"{name}, {setting.why}" if setting.why else name, _versions(python), tests, cells, minutes)
+    return row(name, _versions(python), tests, cells, minutes, setting.why)
 
 
 def count(report: Path) -> tuple[Counter[str], Counter[str]]:
@@ -121,8 +112,8 @@ def count(report: Path) -> tuple[Counter[str], Counter[str]]:
     return tests, cells
 
 
-def row(name: str, versions: str, tests: Counter[str], cells: Counter[str], minutes: float) -> str:
-    """Return a line of the table.
+def row(name: str, versions: str, tests: Counter[str], cells: Counter[str], minutes: float, why: str = "") -> str:
+    """Return a line of the table; ``why`` says why outputs are not compared there.
 
     Example:
         >>> row("newest", "torch 2.14.1", Counter(passed=5, skipped=1), Counter(passed=3, failed=2), 4.26)
@@ -130,20 +121,8 @@ def row(name: str, versions: str, tests: Counter[str], cells: Counter[str], minu
     """
     told = [", ".join(_said(kind, counts[kind]) for kind in ("passed", "failed", "skipped") if counts[kind])
             for counts in (tests, cells)]  # fmt: skip
-    return f"| {name} | {versions} | {told[0] or 'none'} | {told[1] or 'none'} | {minutes:.1f} |"
-
-
-def keep(page: str, rows: Iterable[str]) -> str:
-    """Return the page with these rows in place of the older ones of the same environments."""
-    found = {
-        _environment(line): line for line in page.splitlines() if line.startswith(tuple(f"| {n}" for n in SETTINGS))
-    }
-    found |= {_environment(line): line for line in rows}
-    return HEAD + "\n".join(found[name] for name in SETTINGS if name in found) + "\n"
-
-
-def _environment(line: str) -> str:
-    return re.split(r"[ |,]+", line)[1]
+    remark = f" ({why})" if why else ""
+    return f"| {name} | {versions} | {told[0] or 'none'} | {told[1] or 'none'}{remark} | {minutes:.1f} |"
 
 
 def _said(kind: str, number: int) -> str:
@@ -182,10 +161,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(SETTINGS):
         parser.error(f"no such environment: {', '.join(sorted(unknown))}; there are {', '.join(SETTINGS)}")
-    rows = [run(name, SETTINGS[name], options.jobs) for name in options.names or SETTINGS]
-    PAGE.write_text(keep(_text(PAGE) if PAGE.is_file() else "", rows), encoding="utf-8", newline="\n")
-    print("\n".join(rows))
-    return 1 if any("**" in line for line in rows) else 0
+    rows = {name: run(name, SETTINGS[name], options.jobs) for name in options.names or SETTINGS}
+    kept = page.rows("versions.md", "versions") | rows
+    page.put("versions.md", "versions", HEAD + [kept[name] for name in SETTINGS if name in kept])
+    print("\n".join(rows.values()))
+    return 1 if any("**" in line for line in rows.values()) else 0
 
 
 if __name__ == "__main__":

@@ -114,27 +114,28 @@ def test_main_is_content_where_all_is_seen(tmp_path, capsys, monkeypatch):
     """Where exactly the altered cells fail the status is 0, and the table goes to the page if asked for."""
     path = stored(tmp_path / "small.ipynb", executed("1 + 2", result("3", **{"image/png": PNG})))
     monkeypatch.setattr(alter, "failing_cells", lambda path: {0})
-    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
-    page.PAGE.write_text("# T\n\n<!-- outputs: begin -->\nold\n<!-- outputs: end -->\nafter\n")
+    monkeypatch.setattr(page, "DOCS", tmp_path)
+    (tmp_path / "validation.md").write_text("# T\n\n<!-- outputs: begin -->\nold\n<!-- outputs: end -->\nafter\n")
 
     status = alter.main([str(path), "--write"])
 
     assert status == 0
     assert "1 images are not compared by nbval" in capsys.readouterr().out
-    assert "old" not in page.PAGE.read_text()
-    assert page.PAGE.read_text().endswith("| all | | 3 | 3 |\n<!-- outputs: end -->\nafter\n")
-    assert list(page.rows("outputs")) == ["output", "text/plain", "all"]
+    written = (tmp_path / "validation.md").read_text()
+    assert "old" not in written
+    assert written.endswith("| all | | 3 | 3 |\n<!-- outputs: end -->\nafter\n")
+    assert list(page.rows("validation.md", "outputs")) == ["output", "text/plain", "all"]
 
 
 def test_put_refuses_a_page_without_a_place(tmp_path, monkeypatch):
     """A page that lacks the two marks is an error that names them, and stays as it is."""
-    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
-    page.PAGE.write_text("# T\n")
+    monkeypatch.setattr(page, "DOCS", tmp_path)
+    (tmp_path / "page.md").write_text("# T\n")
 
     with pytest.raises(ValueError, match=r"page\.md must hold the lines '<!-- outputs: begin -->'"):
-        page.put("outputs", ["| a |"])
+        page.put("page.md", "outputs", ["| a |"])
 
-    assert page.PAGE.read_text() == "# T\n"
+    assert (tmp_path / "page.md").read_text() == "# T\n"
 
 
 def test_failing_cells_refuses_a_notebook_that_was_not_validated(tmp_path):

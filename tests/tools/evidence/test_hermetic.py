@@ -168,9 +168,9 @@ def test_main_prints_each_variant_and_returns_1_on_a_failure(monkeypatch, tmp_pa
         "read-only": Result(skipped="no"),
     }
     monkeypatch.setattr(hermetic, "run", lambda variant, **options: results[variant.name])
-    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(page, "DOCS", tmp_path)
     old = "| shuffled | the files in a random order | 9 | 0 | 0 |"
-    page.PAGE.write_text(f"<!-- hermetic: begin -->\n| a |\n|---|\n{old}\n<!-- hermetic: end -->\n")
+    (tmp_path / "validation.md").write_text(f"<!-- hermetic: begin -->\n| a |\n|---|\n{old}\n<!-- hermetic: end -->\n")
 
     status = {name: hermetic.main(["--only", name, "--write"]) for name in results}
 
@@ -180,9 +180,10 @@ def test_main_prints_each_variant_and_returns_1_on_a_failure(monkeypatch, tmp_pa
     assert "      01_blocks: mlp-run\n        ValueError" in printed
     assert "      left behind: tmp/x" in printed
     assert " skip read-only    no" in printed
-    assert list(page.rows("hermetic")) == ["plain", "offline", "read-only", "shuffled", "twice"]
-    assert old in page.PAGE.read_text()
-    assert "| 2 | 1 | 0 |" in page.rows("hermetic")["offline"]
+    rows = page.rows("validation.md", "hermetic")
+    assert list(rows) == ["plain", "offline", "read-only", "shuffled", "twice"]
+    assert rows["shuffled"] == old
+    assert "| 2 | 1 | 0 |" in rows["offline"]
 
 
 def test_processes_names_what_still_runs(tmp_path, monkeypatch):

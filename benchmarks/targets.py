@@ -1,12 +1,12 @@
-"""Lines: what is measured, how much it may be, and, where the line was missed, what a profiler found.
+"""Targets: what is measured, how much it may be, and, where the target was missed, what a profiler found.
 
-A reason stands here once, and is shown only when its line is missed.
+A reason stands here once, and is shown only when its target is missed.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["LINEAR_SIZES", "LINES", "MODEL_BYTES", "PROGRAMS", "Line"]
+__all__ = ["LINEAR_SIZES", "MODEL_BYTES", "PROGRAMS", "TARGETS", "Target"]
 
 LINEAR_SIZES = {"32 × 16 → 16": (32, 16, 16), "64 × 256 → 256": (64, 256, 256), "128 × 1024 → 1024": (128, 1024, 1024)}
 """Rows of the batch × in → out, for the comparisons of linear layers."""
@@ -22,15 +22,15 @@ PROGRAMS = (
 
 
 @dataclass(frozen=True)
-class Line:
+class Target:
     """One row of the table.
 
     Attributes:
         section: the heading that it stands under.
         what: what is held against what.
         unit: of what is measured: ``×`` for a ratio, or ``ms``, ``ns``, ``%``.
-        at_most: the line; None where the number is reported and nothing was promised.
-        reason: why the line is missed, as a profiler told.
+        at_most: what was promised before it was measured; None where the number is reported and nothing was promised.
+        reason: why the target is missed, as a profiler told.
     """
 
     section: str
@@ -73,81 +73,81 @@ _VALIDATION = (
     "the 127, 22 start Python and import torch; 29 are the processes that notebook 13 starts, 14 of which import "
     "torch; 16 are `torch._dynamo`, which torch imports with the first optimizer, in 14 notebooks; 7 are pyplot, 5 "
     "scikit-learn; 48 are the lessons' own cells, 3 a notebook. The first optimizers alone take nearly all that the "
-    "line leaves. Mended: the longest notebook begins, so that no worker waits for it at the end"
+    "target leaves. Mended: the longest notebook begins, so that no worker waits for it at the end"
 )
 
 
-def _modules() -> dict[str, Line]:
-    lines = {}
+def _modules() -> dict[str, Target]:
+    targets = {}
     for how in ("eager", "compiled"):
         for task in ("forward", "forward and backward"):
             what = f"`MySequential` over `nn.Sequential`, 50 tiny layers, {task}, {how}"
-            lines[f"MySequential {task} {how}"] = Line("Modules", what, at_most=1.10)
+            targets[f"MySequential {task} {how}"] = Target("Modules", what, at_most=1.10)
     for how in ("eager", "compiled"):
         for size in LINEAR_SIZES:
             for task in ("forward", "forward and backward"):
                 what = f"`MyLinear` over `nn.Linear`, {size}, {task}, {how}"
-                lines[f"MyLinear {size} {task} {how}"] = Line("Modules", what, at_most=1.05)
-    return lines
+                targets[f"MyLinear {size} {task} {how}"] = Target("Modules", what, at_most=1.05)
+    return targets
 
 
-def _checkpoints() -> dict[str, Line]:
-    lines: dict[str, Line] = {}
+def _checkpoints() -> dict[str, Target]:
+    targets: dict[str, Target] = {}
     section = "Checkpoints"
     for size in MODEL_BYTES:
         slow = {"1 MB": _FIXED, "1 GB": _PAGE_CACHE}.get(size, "")
-        lines |= {
-            f"save {size}": Line(
+        targets |= {
+            f"save {size}": Target(
                 section,
                 f"`save_checkpoint(durable=False)` over `torch.save`, {size}, to a new name",
                 at_most=1.15,
                 reason=slow,
             ),
-            f"overwrite {size}": Line(
+            f"overwrite {size}": Target(
                 section,
                 f"the same, over a file that is there, {size}",
                 at_most=1.15,
                 reason={"1 MB": _REPLACING, "1 GB": _BOTH_FILES}.get(size, ""),
             ),
-            f"load {size}": Line(
+            f"load {size}": Target(
                 section,
                 f"`load_checkpoint(verify=False)` over `torch.load` and `load_state_dict`, {size}",
                 at_most=1.15,
                 reason=_LISTED if size == "1 MB" else "",
             ),
-            f"save safetensors {size}": Line(
+            f"save safetensors {size}": Target(
                 section,
                 f"`save_checkpoint(durable=False)` over safetensors' `save_model`, .safetensors, {size}",
                 at_most=1.15,
                 reason=slow,
             ),
-            f"load safetensors {size}": Line(
+            f"load safetensors {size}": Target(
                 section, f"`load_checkpoint` over safetensors' `load_model`, .safetensors, {size}", at_most=1.15
             ),
-            f"durable {size}": Line(section, f"what durability costs: `durable=True` over `durable=False`, {size}"),
-            f"verify {size}": Line(section, f"what checksums cost: `verify=True` over `verify=False`, {size}"),
+            f"durable {size}": Target(section, f"what durability costs: `durable=True` over `durable=False`, {size}"),
+            f"verify {size}": Target(section, f"what checksums cost: `verify=True` over `verify=False`, {size}"),
         }
     what = "peak memory of `load_checkpoint` over the model's bytes, 1 GB"
-    return lines | {"memory": Line(section, what, at_most=1.20)}
+    return targets | {"memory": Target(section, what, at_most=1.20)}
 
 
-LINES: Mapping[str, Line] = {
-    "import": Line("Import", "`import d2lcompute` after `import torch`", "ms", at_most=30),
-    "import pretend": Line("Import", "the first use of `pretend_gpus`, which imports its modules", "ms"),
-    "import d2l": Line("Import", "the book's `d2l.torch` after `import torch`", "ms"),
+TARGETS: Mapping[str, Target] = {
+    "import": Target("Import", "`import d2lcompute` after `import torch`", "ms", at_most=30),
+    "import pretend": Target("Import", "the first use of `pretend_gpus`, which imports its modules", "ms"),
+    "import d2l": Target("Import", "the book's `d2l.torch` after `import torch`", "ms"),
     **_modules(),
-    "lap": Line("Timing", "a lap of `Timer` over two readings of `time.perf_counter`", "ns"),
-    "lap d2l": Line("Timing", "a lap of d2l's `Timer` over the same", "ns"),
-    "accuracy": Line("Timing", "`Timer` off `torch.utils.benchmark`, a product of some milliseconds", "%", at_most=3),
-    "accuracy benchmark": Line("Timing", "`benchmark` off `torch.utils.benchmark`, the same product", "%", at_most=3),
+    "lap": Target("Timing", "a lap of `Timer` over two readings of `time.perf_counter`", "ns"),
+    "lap d2l": Target("Timing", "a lap of d2l's `Timer` over the same", "ns"),
+    "accuracy": Target("Timing", "`Timer` off `torch.utils.benchmark`, a product of some milliseconds", "%", at_most=3),
+    "accuracy benchmark": Target("Timing", "`benchmark` off `torch.utils.benchmark`, the same product", "%", at_most=3),
     **_checkpoints(),
-    "validation": Line(
+    "validation": Target(
         "Validation",
         "`pytest --nbval` of the course over starting as many kernels with torch",
         at_most=1.6,
         reason=_VALIDATION,
     ),
-    "check": Line("Exercises", "a check of an exercise, the median of all", "ms"),
-    "slowest check": Line("Exercises", "the slowest check", "ms"),
-    **{f"pretend {name}": Line("The pretended machine", f"`{name}` inside over outside") for name in PROGRAMS},
+    "check": Target("Exercises", "a check of an exercise, the median of all", "ms"),
+    "slowest check": Target("Exercises", "the slowest check", "ms"),
+    **{f"pretend {name}": Target("The pretended machine", f"`{name}` inside over outside") for name in PROGRAMS},
 }
