@@ -18,8 +18,7 @@ from tools.evidence import page
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 SYSTEMS = {
-    "Linux": tuple(f"manylinux{version}_x86_64" for version in ("_2_28", "_2_27", "_2_24", "2014", "_2_12", "2010", "1"))
-    + ("linux_x86_64",),
+    "Linux": ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_24_x86_64", "manylinux2014_x86_64"),
     "Windows": ("win_amd64",),
     "macOS": ("macosx_14_0_arm64",),
 }

@@ -1,4 +1,4 @@
-"""The command that asks for wheels: what it asks, what it says of a pin that has none, and where it keeps the answer."""
+"""The command that asks for wheels: what it asks, what it says of a pin without one, where it keeps the answer."""
 
 import subprocess
 from types import SimpleNamespace
