@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from d2lcompute import num_gpus, pretend_gpus, try_all_gpus, try_gpu
+from d2lcompute.pretend.torch_hooks.handler import ANSWERS, HANDLERS, answers, handles
 from tests.pretend.machine.pretend_support import CPU, GPU0, GPU1
 
 
@@ -220,3 +221,20 @@ def test_repr_says_that_real_accelerators_are_not_used(monkeypatch):
 
     assert described.startswith("Machine(1 × NVIDIA A100-PCIE-40GB (pretended; 3 real ones are not used), ")
     assert (inside, machine.unused_accelerators, torch.accelerator.device_count()) == (1, 3, 3)
+
+
+def test_a_second_registration_is_refused():
+    """A torch function has one handler and an attribute of torch one answer: a second one does not silently win."""
+    handlers, answered = dict(HANDLERS), list(ANSWERS)
+
+    with pytest.raises(ValueError, match=r"must have one handler; got a second one, again"):
+        handles(torch.tensor)(again)
+    with pytest.raises(ValueError, match=r"torch\.cuda.*synchronize must have one answer; got a second one, again"):
+        answers(torch.cuda, "synchronize")(again)
+
+    assert handlers == HANDLERS
+    assert answered == ANSWERS
+
+
+def again(*_):
+    """Stand for a second function that wants an occupied place."""
