@@ -170,7 +170,7 @@ def test_verdict_says_that_a_reason_is_wanting():
     assert verdict(Target("S", "x", at_most=1.0), Row("x", 2.0, "")) == "**MISSED**: the reason is not known yet"
 
 
-def test_table_shows_reasons_of_missed_lines_alone():
+def test_table_shows_reasons_of_missed_targets_alone():
     """The row holds target, number and verdict; a reason that is on file is not shown while the target is met."""
     rows = [Row("limit", 1.004, "1 s against 1 s"), Row("told", 1234.5, "once")]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tools.evidence import page
 
-ROOT = Path(__file__).resolve().parents[2]
+CONSTRAINTS = Path(__file__).resolve().parents[2] / "constraints.txt"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 SYSTEMS = {
     "Linux": ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_24_x86_64", "manylinux2014_x86_64"),
@@ -66,9 +66,8 @@ def missing(wanted: Sequence[str], system: str, python: str) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask for all, keep the table, and return the exit status: 1 if a wheel is missing."""
     parser = argparse.ArgumentParser(prog="python -m tools.evidence.resolve", description=__doc__.split("\n")[0])
-    parser.add_argument("--file", type=Path, default=ROOT / "constraints.txt", help="the pins (default: %(default)s)")
-    options = parser.parse_args(arguments)
-    constraints = options.file.read_text(encoding="utf-8")
+    parser.parse_args(arguments)
+    constraints = CONSTRAINTS.read_text(encoding="utf-8")
     table, complete = [], True
     for system in SYSTEMS:
         wanted, cells = pins(constraints, system), []

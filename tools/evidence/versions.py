@@ -118,6 +118,8 @@ def row(name: str, versions: str, tests: Counter[str], cells: Counter[str], minu
     Example:
         >>> row("newest", "torch 2.14.1", Counter(passed=5, skipped=1), Counter(passed=3, failed=2), 4.26)
         '| newest | torch 2.14.1 | 5 passed, 1 skipped | 3 passed, **2 failed** | 4.3 |'
+        >>> row("oldest", "torch 2.10.0", Counter(passed=5), Counter(passed=3), 4.0, "run, not compared")
+        '| oldest | torch 2.10.0 | 5 passed | 3 passed (run, not compared) | 4.0 |'
     """
     told = [", ".join(_said(kind, counts[kind]) for kind in ("passed", "failed", "skipped") if counts[kind])
             for counts in (tests, cells)]  # fmt: skip

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.test_packaging import ROOT, pythons, workflow
+from tests.test_packaging import pythons, workflow
 from tools.evidence import page, resolve
 
 
@@ -15,6 +15,7 @@ def asked(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "DOCS", tmp_path)
     (tmp_path / "versions.md").write_text("<!-- wheels: begin -->\n<!-- wheels: end -->\n")
     (tmp_path / "pins.txt").write_text("# why\ngood==1\nbad==1\nworse==2\n")
+    monkeypatch.setattr(resolve, "CONSTRAINTS", tmp_path / "pins.txt")
     questions = []
 
     def run(command, **options):
@@ -28,9 +29,9 @@ def asked(tmp_path, monkeypatch):
     return questions
 
 
-def test_main_names_every_pin_without_a_wheel(asked, tmp_path, capsys):
+def test_main_names_every_pin_without_a_wheel(asked, capsys):
     """All pins without a wheel are named, not the first alone; the table is kept, and the status is 1."""
-    status = resolve.main(["--file", str(tmp_path / "pins.txt")])
+    status = resolve.main([])
 
     assert status == 1
     assert "Windows, Python 3.14: **no wheel of bad==1, worse==2**" in capsys.readouterr().out
@@ -39,9 +40,9 @@ def test_main_names_every_pin_without_a_wheel(asked, tmp_path, capsys):
     assert rows["Windows"].count("**no wheel of bad==1, worse==2**") == len(resolve.PYTHONS)
 
 
-def test_nothing_is_installed(asked, tmp_path):
+def test_nothing_is_installed(asked):
     """Each question is a dry run that takes wheels alone, for another Python and platform than this one."""
-    resolve.main(["--file", str(tmp_path / "pins.txt")])
+    resolve.main([])
 
     assert len(asked) == len(resolve.PYTHONS) * (len(resolve.SYSTEMS) + 2)
     for command in asked:
@@ -61,4 +62,4 @@ def test_each_python_of_the_workflow_is_asked_for():
     for oldest, newest in pythons(workflow()).values():
         assert (oldest, newest) == (resolve.PYTHONS[0], resolve.PYTHONS[-1])
     assert list(page.rows("versions.md", "wheels")) == list(resolve.SYSTEMS)
-    assert "torch==2.13.0" in resolve.pins((ROOT / "constraints.txt").read_text(encoding="utf-8"), "macOS")
+    assert "torch==2.13.0" in resolve.pins(resolve.CONSTRAINTS.read_text(encoding="utf-8"), "macOS")
