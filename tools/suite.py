@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 __all__ = ["WHOLE", "Case", "cases", "environment", "pytest_command"]
 
 ROOT = Path(__file__).resolve().parent.parent
-WHOLE = ("tests", "d2lcompute", "notebooks")
+WHOLE = ("tests", "d2lcompute", "tools", "notebooks")
 
 
 @dataclass(frozen=True)

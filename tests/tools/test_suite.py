@@ -38,7 +38,7 @@ def test_main_runs_the_whole_suite_or_what_it_is_given(monkeypatch):
     statuses = [suite.main(["--jobs", "4"]), suite.main(["--", "tests/test_blocks.py", "-x"])]
 
     assert statuses == [3, 3]
-    assert started[0][0][-4:] == ["--nbval", "tests", "d2lcompute", "notebooks"]
+    assert started[0][0][-5:] == ["--nbval", "tests", "d2lcompute", "tools", "notebooks"]
     assert started[0][0][started[0][0].index("-n") + 1] == "4"
     assert started[0][1]["D2LCOMPUTE_DEVICE"] == "cpu"
     assert started[1][0][-2:] == ["tests/test_blocks.py", "-x"]
