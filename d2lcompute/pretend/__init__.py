@@ -3,17 +3,20 @@
 What is real: every value and every gradient, computed on the CPU and equal to a CPU run's, bit for bit; where PyTorch
 would put each tensor; what it refuses, in its own words; when the host has to wait, and what crosses the bus.
 
-What is modelled: time. The host launches a kernel in a fixed time and goes on. Each device has one queue. An operation
-takes the larger of FLOPs over the card's peak and bytes over its bandwidth; FLOPs are those of
-:mod:`torch.utils.flop_counter`, bytes those of the tensors that go in and come out. A copy takes a latency and bytes
-over the bus, and holds the queues of both its ends. The host waits for its own copies (but for ``non_blocking=True``
-to or from pinned memory), for values that it reads, and in ``synchronize``. The figures are a named card's, and yours
-to change. A modelled time is no measurement: it is the same on every computer.
+What is modelled: time. The host launches a kernel in a fixed time and goes on. Each stream is a queue; a device
+computes one kernel at a time, whichever of its streams it comes from. An operation takes the larger of FLOPs over the
+card's peak and bytes over its bandwidth; FLOPs are those of :mod:`torch.utils.flop_counter`, bytes those of the tensors
+that go in and come out. A copy takes a latency and bytes over the bus, and holds the current streams of both its ends;
+beside computing, one copy can reach a device and one leave it. The host waits for its own copies (but for
+``non_blocking=True`` to or from pinned memory), for values that it reads, and where it synchronizes. The figures are a
+named card's, and yours to change. A modelled time is no measurement: it is the same on every computer.
 
-What is not modelled: how well a kernel fits its card (small products reach a fraction of the peak), caches, streams,
-the allocator and its memory limit, and everything that the program does outside torch, which takes no time here.
+What is not modelled: how well a kernel fits its card (small products reach a fraction of the peak, and leave room for
+others), caches, the priority of streams, what goes wrong when a stream does not wait for another (here every value is
+there at once; on a card it may not be), the allocator and its memory limit, and everything that the program does
+outside torch, which takes no time here. A backward pass runs in the stream that is current.
 
-What is not covered raises an error that names it: sparse tensors, streams, events, CUDA graphs, memory statistics,
+What is not covered raises an error that names it: sparse tensors, CUDA graphs, memory statistics,
 ``torch.jit.trace``, handing memory over with ``__dlpack__``. What answers otherwise than a real device:
 ``torch.compile`` inside a block runs the program uncompiled; all devices share the CPU's random number generator, so
 that one seed gives the numbers of a CPU run; a storage (``X.untyped_storage()``) tells the truth, it is on the CPU. A
@@ -27,8 +30,8 @@ Where is what, from the ground up:
 * ``hardware`` has the devices, and what a handler asks of them.
 * ``torch_hooks/`` answers for torch. ``function_mode`` sees calls from Python, ``dispatch_mode`` the operations that
   are computed; ``handler`` registers who answers for which function: ``tensor_queries``, ``tensor_moves``,
-  ``tensor_creation``, ``cuda_api``, ``data_parallel``; ``autocast``, ``device_copies``, ``python_bodies`` help them,
-  and ``patches`` puts answers into torch and takes them out again.
+  ``tensor_creation``, ``cuda_api``, ``cuda_streams``, ``data_parallel``; ``autocast``, ``device_copies``,
+  ``python_bodies`` help them, and ``patches`` puts answers into torch and takes them out again.
 * ``machine`` opens the block; ``recording`` counts transfers, also where nothing is pretended.
 """
 

@@ -116,6 +116,18 @@ class Hardware:
             raise RuntimeError(f"CUDA error: invalid device ordinal: cuda:{index} (pretended here: {there})")
         return self.devices[index]
 
+    def accelerator(self, device: torch.device | str | int | None = None) -> torch.device:
+        """Return the pretended device that is meant; by default the current one.
+
+        Raises:
+            RuntimeError: if the machine has no such device.
+            ValueError: if it is no accelerator.
+        """
+        where = self.resolve("cuda" if device is None else device)
+        if where is None or where == CPU:
+            raise ValueError(f"Expected a cuda device, but got: {device}")
+        return where
+
     def reporting_to(self, transfers: Transfers) -> AbstractContextManager[None]:
         """Count transfers into one more report while a block runs."""
         return self.ledger.reporting_to(transfers)

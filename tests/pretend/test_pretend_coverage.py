@@ -300,10 +300,7 @@ def test_parallel_apply_hands_each_replica_its_own_arguments(machine):
         (lambda X: torch.cuda.memory_allocated(), "torch.cuda.memory_allocated"),
         (lambda X: torch.cuda.mem_get_info(), "torch.cuda.mem_get_info"),
         (lambda X: torch.cuda.utilization(), "torch.cuda.utilization"),
-        (lambda X: torch.cuda.stream(None), "torch.cuda.stream"),
-        (lambda X: torch.cuda.Stream(), "torch.cuda.Stream"),
-        (lambda X: torch.cuda.Event(enable_timing=True), "torch.cuda.Event"),
-        (lambda X: torch.cuda.current_stream().wait_event(None), "Stream.wait_event"),
+        (lambda X: torch.cuda.graph_pool_handle(), "torch.cuda.graph_pool_handle"),
         (lambda X: torch.jit.trace(torch.sin, X), "torch.jit.trace"),
         (lambda X: X.to_sparse(), "torch.sparse_coo"),
         (lambda X: X.type("torch.cuda.DoubleTensor"), "Tensor.type"),
@@ -325,13 +322,9 @@ def test_what_is_not_covered_is_refused_by_name(machine, use, named):
     ("use", "advice"),
     [
         (
-            lambda: torch.cuda.Stream(),
-            "torch.cuda.Stream is not covered by pretend_gpus: each device has one queue, and machine.elapsed_seconds "
-            "its clock",
-        ),
-        (
-            lambda: torch.cuda.current_stream().query(),
-            "Stream.query is not covered by pretend_gpus: each device has one queue",
+            lambda: torch.cuda.ExternalStream(7),
+            "torch.cuda.ExternalStream of a handle is not covered by pretend_gpus: make a stream with "
+            "torch.cuda.Stream(device)",
         ),
         (
             lambda: torch.jit.trace(torch.sin, torch.ones(1)),

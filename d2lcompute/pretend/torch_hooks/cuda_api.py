@@ -11,16 +11,14 @@ from .handler import answers, not_covered
 __all__ = ["HARMLESS"]
 
 # Functions of torch.cuda that do no harm as they are.
-HARMLESS = {"init", "ipc_collect", "get_arch_list", "get_gencode_flags", "check_error"}
+HARMLESS = {"init", "ipc_collect", "get_arch_list", "get_gencode_flags", "check_error", "stream"}
 
 
 @answers(torch.cuda, "current_device")
 @answers(torch.accelerator, "current_device_index", "current_device_idx")
 def _index(machine: Hardware, device: Any = None) -> int:
-    where = machine.resolve("cuda" if device is None else device)
-    if where is None or where.index is None:
-        raise ValueError(f"Expected a cuda device, but got: {device}")
-    return where.index
+    index: int = machine.accelerator(device).index
+    return index
 
 
 @answers(torch.cuda, "set_device")
@@ -98,30 +96,6 @@ def _nothing(*_: Any) -> None:
     return None
 
 
-class _NotCoveredError(AttributeError, NotImplementedError):
-    """A part of a stream that is not covered: ``hasattr`` answers that it is not there."""
-
-
-@answers(torch.cuda, "current_stream", "default_stream")
-@answers(torch.accelerator, "current_stream")
-class _Stream:
-    """A device's only queue. torch's optimizers ask it whether a graph is being captured."""
-
-    is_capturing = _no
-
-    def __init__(self, machine: Hardware, device: Any = None) -> None:
-        self.machine, self.device = machine, machine.devices[_index(machine, device)]
-
-    def synchronize(self) -> None:
-        self.machine.synchronize(self.device)
-
-    def __getattr__(self, name: str) -> Any:
-        raise _NotCoveredError(str(not_covered(f"Stream.{name}", "each device has one queue")))
-
-
-# The pretended devices draw their random numbers from the CPU's generator, so this is the one that is meant.
-
-
 @answers(torch.cuda, "is_bf16_supported")
 def _computes_bfloat16(machine: Hardware, *_: Any) -> bool:
     return torch.bfloat16 in machine.card.flops_per_second
@@ -130,6 +104,9 @@ def _computes_bfloat16(machine: Hardware, *_: Any) -> bool:
 @answers(torch.cuda, "is_tf32_supported")
 def _computes_tf32(machine: Hardware) -> bool:
     return machine.card.capability >= (8, 0)
+
+
+# The pretended devices draw their random numbers from the CPU's generator, so this is the one that is meant.
 
 
 @answers(torch.cuda, "initial_seed")
@@ -187,12 +164,6 @@ def _init_hooks(machine: Hardware, hooks: Any, pack_hook: Any, unpack_hook: Any)
 
 
 # What a device cannot do here.
-
-
-@answers(torch.cuda.Stream, "__new__")
-@answers(torch.cuda.Event, "__new__")
-def _new_stream(_: Hardware, cls: type, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001
-    raise not_covered(f"torch.cuda.{cls.__name__}", "each device has one queue, and machine.elapsed_seconds its clock")
 
 
 @answers(torch, "clear_autocast_cache")

@@ -11,7 +11,7 @@ import torch
 
 from ..._current_machine import current_machine
 from ..hardware import Hardware
-from . import cuda_api, data_parallel  # noqa: F401  # they register their answers
+from . import cuda_api, cuda_streams, data_parallel  # noqa: F401  # they register their answers
 from .cuda_api import HARMLESS
 from .handler import ANSWERS, Answer, not_covered
 

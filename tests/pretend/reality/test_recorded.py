@@ -32,8 +32,6 @@ OTHERWISE: dict[str, dict[str, str]] = {
     },
     "memory": dict.fromkeys(MEMORY, "Memory statistics are not covered."),
     "behaviour": {
-        "events": "Events are not covered.",
-        "streams": "Streams are not covered.",
         "generators": "A generator of a device is not covered.",
         "old types": "The constructors of old programs are not covered.",
     },
