@@ -156,6 +156,21 @@ class Places:
                 f'"{there}".  This is no longer allowed; the devices must match.'
             )
 
+    def check_generator(self, call: Call, device: torch.device | None) -> None:
+        """Raise where an operation is to draw from the generator of another kind of device.
+
+        Raises:
+            RuntimeError: in PyTorch's own words.
+        """
+        given = call.kwargs.get(
+            "generator"
+        )  # torch hands a plain one down here; what the program gave says where it is
+        if given is None or device is None:
+            return
+        there = (given if self._call is None else self._call.kwargs.get("generator", given)).device
+        if there.type != device.type:
+            raise RuntimeError(f"Expected a '{device.type}' device type for generator but found '{there.type}'")
+
     def settle(self, tensors: list[torch.Tensor], device: torch.device) -> None:
         """Give a device to those tensors whose place was left open."""
         for tensor in tensors:

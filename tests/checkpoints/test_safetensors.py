@@ -112,10 +112,19 @@ ODD = {
 }
 
 
-NOT_IN_SAFETENSORS = "sparse", "sparse rows", "quantized"
+def knows_complex_numbers():
+    """Return whether this version of safetensors does; 0.4.5 does not."""
+    try:
+        safetensors.torch.save({"x": torch.ones(1, dtype=torch.complex64)})
+    except KeyError:
+        return False
+    return True
 
 
-REFUSED = {(kind, "net.safetensors") for kind in (*NOT_IN_SAFETENSORS, "complex32")}
+NOT_IN_SAFETENSORS = ["sparse", "sparse rows", "quantized", "complex32"]
+if not knows_complex_numbers():
+    NOT_IN_SAFETENSORS.append("conjugated")
+REFUSED = {(kind, "net.safetensors") for kind in NOT_IN_SAFETENSORS}
 
 
 def with_buffer(kind):

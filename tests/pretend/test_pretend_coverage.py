@@ -303,7 +303,6 @@ def test_parallel_apply_hands_each_replica_its_own_arguments(machine):
         (lambda X: torch.cuda.graph_pool_handle(), "torch.cuda.graph_pool_handle"),
         (lambda X: torch.jit.trace(torch.sin, X), "torch.jit.trace"),
         (lambda X: X.to_sparse(), "torch.sparse_coo"),
-        (lambda X: X.type("torch.cuda.DoubleTensor"), "Tensor.type"),
         (lambda X: torch.utils.dlpack.from_dlpack(X), "Tensor.__dlpack"),
         (lambda X: X.__cuda_array_interface__, "Tensor.__cuda_array_interface__"),
     ],

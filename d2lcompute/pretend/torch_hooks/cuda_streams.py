@@ -6,7 +6,8 @@ import torch
 
 from ..costs.clock import Clock, Queue
 from ..hardware import Hardware
-from .handler import answers, handles, not_covered
+from ..operations import CPU
+from .handler import answers, constructs, handles, not_covered
 
 __all__ = ()
 
@@ -148,6 +149,18 @@ def _new_stream(machine: Hardware, cls: type, device: Any = None, priority: int 
 @answers(torch.cuda.Event, "__new__")
 def _new_event(machine: Hardware, _: type, enable_timing: bool = False, *_args: Any, **_kwargs: Any) -> Event:
     return Event(machine, enable_timing=enable_timing)
+
+
+@constructs(torch, "Stream")
+def _any_stream(machine: Hardware, make: Any, device: Any = None, **given: Any) -> Any:
+    where = machine.accelerator() if device is None else machine.resolve(device)
+    return make(device, **given) if where in (None, CPU) else torch.cuda.Stream(where, **given)
+
+
+@constructs(torch, "Event")
+def _any_event(machine: Hardware, make: Any, device: Any = None, **given: Any) -> Any:
+    where = machine.accelerator() if device is None else machine.resolve(device)
+    return make(device, **given) if where in (None, CPU) else torch.cuda.Event(**given)
 
 
 @answers(torch.cuda, "current_stream")

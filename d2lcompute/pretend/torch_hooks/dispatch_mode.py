@@ -41,8 +41,7 @@ class PretendDispatchMode(EagerDispatchMode):  # type: ignore[no-untyped-call]  
 def _run(machine: Hardware, call: Call) -> Any:
     places, inputs = machine.places, call.tensors
     device = places.device_for(call)
-    if device not in (None, CPU) and call.kwargs.get("generator") is not None:
-        raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
+    places.check_generator(call, device)
     if operation(call.func).name == "set_" and len(call.args) > 1:
         places.check_set(call)
     before = {id(s): s for s in map(storage_of, inputs) if s is not None}  # kept, to tell a result's memory from theirs

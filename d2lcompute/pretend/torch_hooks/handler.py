@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..._current_machine import current_machine
 from ..hardware import Hardware
 from ..operations import Call
 
-__all__ = ["ANSWERS", "HANDLERS", "Answer", "Handler", "answers", "handles", "not_covered"]
+__all__ = ["ANSWERS", "HANDLERS", "Answer", "Handler", "answers", "constructs", "handles", "not_covered"]
 
 Handler = Callable[[Hardware, Call], Any]  # answers a call that PretendFunctionMode sees
 Answer = Callable[..., Any]  # takes the place of an attribute of torch; gets the machine, then the call's arguments
@@ -46,6 +47,31 @@ def answers(owner: Any, *names: str) -> Callable[[Function], Function]:
                 raise ValueError(f"{owner}.{name} must have one answer; got a second one, {answer.__name__}")
             ANSWERS.append((owner, name, answer))
         return answer
+
+    return register
+
+
+def constructs(owner: Any, name: str) -> Callable[[Function], Function]:
+    """Register the function below to make the instances of a class that is written in C, and cannot be changed itself.
+
+    It gets the machine, the class, and the arguments of the call. While a block is open, a stand-in has the place of the
+    class: it makes instances so in a thread that is pretended to, and those of the class in every other.
+    """
+
+    def register(make: Function) -> Function:
+        original = getattr(owner, name)
+
+        class StandIn(type(original)):  # type: ignore[misc]  # the class of a class
+            def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+                machine = current_machine()
+                return original(*args, **kwargs) if machine is None else make(machine, original, *args, **kwargs)
+
+            def __instancecheck__(cls, instance: object) -> bool:
+                return isinstance(instance, original)
+
+        own = {"__module__": owner.__name__, "__doc__": original.__doc__}
+        answers(owner, name)(StandIn(name, (original,), own))
+        return make
 
     return register
 

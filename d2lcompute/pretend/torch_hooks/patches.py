@@ -11,7 +11,7 @@ import torch
 
 from ..._current_machine import current_machine
 from ..hardware import Hardware
-from . import cuda_api, cuda_streams, data_parallel  # noqa: F401  # they register their answers
+from . import cuda_api, cuda_streams, data_parallel, generators, old_types  # noqa: F401  # they register their answers
 from .cuda_api import HARMLESS
 from .handler import ANSWERS, Answer, not_covered
 
@@ -45,7 +45,7 @@ def _put_in() -> None:
     for owner, name, answer in [*_refusals(), *ANSWERS]:
         original = getattr(owner, name, None)
         if original is not None:  # else this version of torch does not have it
-            stand_in = _in_this_thread(original, answer)
+            stand_in = answer if isinstance(answer, type) else _in_this_thread(original, answer)
             kept = vars(owner).get(name, _INHERITED)  # a staticmethod, where it is one
             setattr(owner, name, staticmethod(stand_in) if isinstance(kept, staticmethod) else stand_in)
             _replaced.append((owner, name, kept, stand_in))

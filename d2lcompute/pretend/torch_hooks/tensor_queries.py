@@ -43,10 +43,19 @@ def _get_device(machine: Hardware, call: Call) -> int:
 @handles(Tensor.type)
 def _type(machine: Hardware, call: Call) -> Any:
     wanted = call.args[1] if len(call.args) > 1 else call.kwargs.get("dtype")
-    if isinstance(wanted, str) and wanted.startswith("torch.cuda."):
-        raise not_covered(f"Tensor.type({wanted!r})", 'say where with .to("cuda"), and of which dtype with .to(dtype)')
-    answer = call.run()
-    return answer.replace("torch.", "torch.cuda.", 1) if wanted is None and is_cuda(machine, call) else answer
+    if wanted is None:
+        name: str = call.run()
+        return name.replace("torch.", "torch.cuda.", 1) if is_cuda(machine, call) else name
+    name = wanted if isinstance(wanted, str) else torch.typename(wanted)
+    package, _, kind = name.rpartition(".")
+    if isinstance(wanted, torch.dtype) or package not in ("torch", "torch.cuda"):
+        return call.run()
+    if not hasattr(torch, kind):
+        raise ValueError(f"invalid type: {name!r}")
+    target: Any = CPU
+    if package == "torch.cuda":
+        target = machine.places.of(call.args[0]) if is_cuda(machine, call) else machine.accelerator()
+    return to(machine, call.args[0], {"device": target, "dtype": getattr(torch, kind).dtype})
 
 
 @handles(Tensor.is_pinned)

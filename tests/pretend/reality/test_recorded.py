@@ -14,12 +14,14 @@ from .memory import MEMORY
 
 RECORDED = json.loads((Path(__file__).parent / "recorded.json").read_text(encoding="utf-8"))
 
+TORCH = tuple(int(part) for part in torch.__version__.split(".")[:2])
+
 # What the pretended machine answers otherwise, and why: section → program → reason.
 OTHERWISE: dict[str, dict[str, str]] = {
     "mixing": {
         "bilinear": "Its operands meet in a batched product inside; the pretended machine sees the whole operation.",
         "mm fp16/fp32": "The CPU's kernel compares the dtypes, and calls the operands m1 and m2.",
-        "cuda gen on cpu": "A generator of a device is not covered.",
+        **({} if TORCH >= (2, 11) else {"cosine_similarity": "Before 2.11 it was made of other operations."}),
     },
     "waiting": {
         "to cuda pageable nb": "The model lets the host wait for a copy from memory that is not pinned.",
@@ -32,8 +34,7 @@ OTHERWISE: dict[str, dict[str, str]] = {
     },
     "memory": dict.fromkeys(MEMORY, "Memory statistics are not covered."),
     "behaviour": {
-        "generators": "A generator of a device is not covered.",
-        "old types": "The constructors of old programs are not covered.",
+        "generators": "Without a generator of their own, devices draw from the CPU's.",
     },
     "widest": {"batch_norm": "The CPU's batch norm refuses 16-bit statistics beside a float32 input."},
 }
