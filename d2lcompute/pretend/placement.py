@@ -162,11 +162,10 @@ class Places:
         Raises:
             RuntimeError: in PyTorch's own words.
         """
-        given = call.kwargs.get(
-            "generator"
-        )  # torch hands a plain one down here; what the program gave says where it is
+        given = call.kwargs.get("generator")
         if given is None or device is None:
             return
+        # What torch hands down here is a plain one; what the program gave says where it is.
         there = (given if self._call is None else self._call.kwargs.get("generator", given)).device
         if there.type != device.type:
             raise RuntimeError(f"Expected a '{device.type}' device type for generator but found '{there.type}'")

@@ -154,13 +154,13 @@ def _new_event(machine: Hardware, _: type, enable_timing: bool = False, *_args: 
 @constructs(torch, "Stream")
 def _any_stream(machine: Hardware, make: Any, device: Any = None, **given: Any) -> Any:
     where = machine.accelerator() if device is None else machine.resolve(device)
-    return make(device, **given) if where in (None, CPU) else torch.cuda.Stream(where, **given)
+    return make(device, **given) if where in (None, CPU) else _new_stream(machine, torch.cuda.Stream, where, **given)
 
 
 @constructs(torch, "Event")
 def _any_event(machine: Hardware, make: Any, device: Any = None, **given: Any) -> Any:
     where = machine.accelerator() if device is None else machine.resolve(device)
-    return make(device, **given) if where in (None, CPU) else torch.cuda.Event(**given)
+    return make(device, **given) if where in (None, CPU) else _new_event(machine, torch.cuda.Event, **given)
 
 
 @answers(torch.cuda, "current_stream")

@@ -1,4 +1,4 @@
-"""Generators: a ``torch.Generator`` that belongs to a pretended device. Its numbers are those of the CPU's algorithm."""
+"""Generators: ``torch.Generator`` of a pretended device. Its numbers are those of the CPU's algorithm."""
 
 from typing import Any
 
@@ -28,7 +28,9 @@ class Generator(torch.Generator):
 
     def clone_state(self) -> "Generator":
         """Return another one of the same device that goes on with the same numbers."""
-        return Generator(self.device).set_state(self.get_state())
+        other = Generator(self.device)
+        other.set_state(self.get_state())
+        return other
 
     def __reduce__(self) -> Any:
         """Say, to ``copy`` and ``pickle``, how one like this is made."""

@@ -54,8 +54,8 @@ def answers(owner: Any, *names: str) -> Callable[[Function], Function]:
 def constructs(owner: Any, name: str) -> Callable[[Function], Function]:
     """Register the function below to make the instances of a class that is written in C, and cannot be changed itself.
 
-    It gets the machine, the class, and the arguments of the call. While a block is open, a stand-in has the place of the
-    class: it makes instances so in a thread that is pretended to, and those of the class in every other.
+    It gets the machine, the class, and the arguments of the call. While a block is open, a stand-in has the place of
+    the class: it makes instances so in a thread that is pretended to, and those of the class in every other.
     """
 
     def register(make: Function) -> Function:
