@@ -8,6 +8,7 @@ from torch.overrides import TorchFunctionMode
 from .._arguments import checked_integer
 from .._current_machine import current_machine
 from .casts import CastCache
+from .costs.allocator import CachingAllocator
 from .costs.cards import Card, Host
 from .costs.clock import Clock, Event
 from .costs.counts import Transfers
@@ -31,6 +32,7 @@ class Hardware:
         host: the figures of the CPU.
         current_index: the number of the device that ``"cuda"`` means, set by ``torch.cuda.set_device``.
         unused_accelerators: how many real ones this computer has; inside the block they are out of reach.
+        allocators: what hands out each device's memory.
         places: which tensor is on which device.
         ledger: what was entered on the virtual clock.
         calls: the mode that sees its program's calls of torch.
@@ -48,7 +50,8 @@ class Hardware:
         self.current_index = 0
         real = current_machine() is None and torch.accelerator.is_available()
         self.unused_accelerators = torch.accelerator.device_count() if real else 0
-        self.places = Places()
+        self.allocators = {device: CachingAllocator(device, card.memory_bytes) for device in self.devices}
+        self.places = Places(self.allocators)
         self.ledger = Ledger(Clock(card, host), self.places)
         self.casts = CastCache()
 

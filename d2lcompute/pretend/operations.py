@@ -69,6 +69,7 @@ class Operation:
         is_indexing: its indices may be on the CPU.
         is_foreach: it works through lists of tensors, position by position.
         is_strict: it does not take a CPU scalar beside tensors on a device.
+        may_resize: it may give an argument another size.
         written: the numbers and names of the arguments that it writes to.
         on_host: the numbers and names of the arguments that it takes from the CPU, such as lengths.
         results_on_host: the numbers of the results that it leaves on the CPU.
@@ -80,6 +81,7 @@ class Operation:
     is_indexing: bool
     is_foreach: bool
     is_strict: bool
+    may_resize: bool
     written: frozenset[int | str]
     on_host: frozenset[int | str]
     results_on_host: tuple[int, ...]
@@ -100,6 +102,7 @@ def operation(func: Any) -> Operation:
         is_indexing=name in _INDEXING,
         is_foreach="_foreach_" in name or name.startswith(("_fused_ada", "_fused_sgd")),
         is_strict=name.startswith(_STRICT),
+        may_resize=name.startswith("resize") or any(a.is_out for _, a in arguments),
         written=frozenset(key for pair in writes for key in pair),
         on_host=frozenset(key for pair in hosted for key in pair),
         results_on_host=_RESULTS_ON_HOST.get(name, ()),

@@ -4,25 +4,35 @@ A view, a detached tensor, a gradient and what autograd has saved share their me
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
+from .costs.allocator import CachingAllocator
 from .mixing import check_arguments, elementwise_error
 from .operations import CPU, Call, Operation, operation, storage_of, tensors_in
 
 __all__ = ["CPU", "Places"]
 
 _ANYWHERE = torch.device("meta")  # made inside a backward pass by torch itself: goes where it is used first
+_HERE, _OPEN = SimpleNamespace(device=CPU), SimpleNamespace(device=_ANYWHERE)
 _numbers = itertools.count()
 
 
 class Places:
-    """The places that one machine has given out. Each machine sees only its own."""
+    """The places that one machine has given out. Each machine sees only its own.
 
-    def __init__(self) -> None:
+    A storage on a device carries the memory that it was given there, which is free again when the storage is gone.
+
+    Args:
+        allocators: the allocator of each device.
+    """
+
+    def __init__(self, allocators: Mapping[torch.device, CachingAllocator]) -> None:
+        self._allocators = allocators
         self._key = f"_pretended_{next(_numbers)}"
         self._pinned = f"{self._key}_pinned"
         self._call: Call | None = None
@@ -34,13 +44,14 @@ class Places:
 
     def of_storage(self, storage: torch.UntypedStorage) -> torch.device:
         """Return the device that a storage is on."""
-        found = getattr(storage, self._key, CPU)
+        found = getattr(storage, self._key, _HERE).device
         return CPU if found is _ANYWHERE else found
 
     def put(self, tensor: torch.Tensor, device: torch.device | None) -> None:
         """Say that a tensor's memory is on a device; None leaves it open until it is used.
 
         Raises:
+            torch.OutOfMemoryError: if the device has not so much left.
             NotImplementedError: if the tensor has no memory that could be on a pretended device.
         """
         storage = storage_of(tensor)
@@ -52,11 +63,19 @@ class Places:
             )
 
     def put_storage(self, storage: torch.UntypedStorage, device: torch.device) -> None:
-        """Say that a storage is on a device."""
-        if device != CPU:
-            setattr(storage, self._key, device)
-        elif hasattr(storage, self._key):
-            delattr(storage, self._key)
+        """Say that a storage is on a device; say it again where its size may have changed.
+
+        Raises:
+            torch.OutOfMemoryError: if the device has not so much left.
+        """
+        found = getattr(storage, self._key, None)
+        if device == CPU:
+            if found is not None:
+                delattr(storage, self._key)
+        elif device is _ANYWHERE:
+            setattr(storage, self._key, _OPEN)
+        elif found is None or found.device != device or found.nbytes != storage.nbytes():
+            setattr(storage, self._key, self._allocators[device].allocate(storage.nbytes()))
 
     def is_real(self, tensor: torch.Tensor) -> bool:
         """Return whether a tensor has values, as all have but those on ``meta``.
@@ -87,6 +106,11 @@ class Places:
             yield
         finally:
             self._call = outer
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the call under way names a device for its results, so that they tell nothing of its arguments."""
+        return self._call is not None and self._call.target is not None
 
     def device_for(self, call: Call) -> torch.device | None:
         """Return the device that an operation runs on, or None where its arguments leave that open.
@@ -185,7 +209,8 @@ class Places:
                 )
 
     def _found(self, tensor: torch.Tensor) -> torch.device:
-        return getattr(storage_of(tensor), self._key, CPU)
+        found: torch.device = getattr(storage_of(tensor), self._key, _HERE).device
+        return found
 
 
 def _operands(call: Call, args: tuple[Any, ...], op: Operation) -> list[tuple[torch.Tensor, bool]]:

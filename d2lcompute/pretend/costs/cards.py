@@ -45,7 +45,7 @@ class Card(Processor):
 
     Attributes:
         name: the card's name, as ``torch.cuda.get_device_name`` would say it.
-        memory_bytes: the size of its memory. It is only told, never enforced.
+        memory_bytes: the size of its memory: what does not fit raises ``torch.OutOfMemoryError``.
         bus_bytes_per_second: how fast data reach it or leave it, in one direction.
         bus_latency_seconds: what any copy costs before its first byte arrives. On no data sheet: a round figure.
         capability: the CUDA compute capability.

@@ -14,8 +14,10 @@ from typing import Any
 import torch
 
 from ..casts import CastCache
+from ..hardware import Hardware
 from ..operations import Call
 from ..placement import Places
+from .handler import handles
 
 __all__ = ["FLOAT32", "LOWER_PRECISION", "WIDEST", "cast_arguments"]
 
@@ -90,6 +92,23 @@ def cast_arguments(call: Call, places: Places, cache: CastCache) -> Call:
     return replace(
         call, args=tuple(map(cast, call.args)), kwargs={key: cast(value) for key, value in call.kwargs.items()}
     )
+
+
+@handles(torch._C._nn.cross_entropy_loss)
+def _cross_entropy(machine: Hardware, call: Call) -> Any:
+    """Take the loss apart as torch does: its ``log_softmax`` stays in the dtype of the scores, 16 bits in a region.
+
+    With label smoothing, and for targets that are probabilities, all of it is computed in float32 here.
+    """
+    scores, target, weight, reduction, ignored, smoothing = call.args
+    if torch.is_autocast_enabled("cuda"):
+        if not (smoothing or target.is_floating_point()):
+            with machine.calls:
+                logs = torch.log_softmax(scores, min(1, scores.dim() - 1), dtype=scores.dtype)
+                return torch._C._nn.nll_loss_nd(logs, target, weight, reduction, ignored)
+        call = cast_arguments(call, machine.places, machine.casts)
+    with machine.places.calling(call):
+        return call.run()
 
 
 def _dtype_for(name: str, call: Call, places: Places) -> torch.dtype | None:

@@ -12,6 +12,10 @@ __all__ = ["HARMLESS"]
 
 # Functions of torch.cuda that do no harm as they are.
 HARMLESS = {"init", "ipc_collect", "get_arch_list", "get_gencode_flags", "check_error", "stream"}
+# They ask the functions that are answered below.
+HARMLESS |= {"memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved"}
+HARMLESS |= {"memory_stats", "memory_summary", "memory_cached", "max_memory_cached"}
+HARMLESS |= {"reset_max_memory_allocated", "reset_max_memory_cached"}
 
 
 @answers(torch.cuda, "current_device")
@@ -90,12 +94,6 @@ def _no(*_: Any) -> bool:
     return False
 
 
-@answers(torch.cuda, "empty_cache")
-@answers(torch.accelerator, "empty_cache")
-def _nothing(*_: Any) -> None:
-    return None
-
-
 @answers(torch.cuda, "is_bf16_supported")
 def _computes_bfloat16(machine: Hardware, *_: Any) -> bool:
     return torch.bfloat16 in machine.card.flops_per_second
@@ -161,6 +159,49 @@ def _init_hooks(machine: Hardware, hooks: Any, pack_hook: Any, unpack_hook: Any)
         return run
 
     hooks.pack_hook, hooks.unpack_hook = seen(pack_hook), seen(unpack_hook)
+
+
+# Memory.
+
+
+@answers(torch.cuda, "empty_cache")
+@answers(torch.accelerator, "empty_cache")
+def _empty_cache(machine: Hardware) -> None:
+    for allocator in machine.allocators.values():
+        allocator.release_cached()
+
+
+@answers(torch.cuda, "memory_stats_as_nested_dict")
+@answers(torch.cuda.memory, "memory_stats_as_nested_dict")
+@answers(torch._C, "_accelerator_getDeviceStats")
+def _memory_stats(machine: Hardware, device: Any = None) -> dict[str, Any]:
+    return machine.allocators[machine.accelerator(device)].stats()
+
+
+@answers(torch._C, "_accelerator_isAllocatorInitialized")
+def _has_allocator(machine: Hardware) -> bool:
+    return machine.device_count > 0
+
+
+@answers(torch.cuda, "reset_peak_memory_stats")
+@answers(torch.cuda.memory, "reset_peak_memory_stats")
+@answers(torch.accelerator, "reset_peak_memory_stats")
+def _reset_peaks(machine: Hardware, device: Any = None) -> None:
+    machine.allocators[machine.accelerator(device)].reset_peaks()
+
+
+@answers(torch.cuda, "reset_accumulated_memory_stats")
+@answers(torch.cuda.memory, "reset_accumulated_memory_stats")
+@answers(torch.accelerator, "reset_accumulated_memory_stats")
+def _reset_sums(machine: Hardware, device: Any = None) -> None:
+    machine.allocators[machine.accelerator(device)].reset_sums()
+
+
+@answers(torch.cuda, "mem_get_info")
+@answers(torch.accelerator, "get_memory_info")
+def _memory_info(machine: Hardware, device: Any = None) -> tuple[int, int]:
+    allocator = machine.allocators[machine.accelerator(device)]
+    return allocator.capacity_bytes - allocator.reserved_bytes, allocator.capacity_bytes
 
 
 # What a device cannot do here.

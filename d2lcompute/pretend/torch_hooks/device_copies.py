@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from ..hardware import Hardware
+from ..operations import Call
 
 __all__ = ["ToCopy", "move", "parse_to", "to"]
 
@@ -77,9 +78,10 @@ def _copied(
     machine: Hardware, tensor: torch.Tensor, target: torch.device, non_blocking: bool, is_free: bool
 ) -> torch.Tensor:
     source = machine.places.of(tensor)
-    with machine.ledger.closed():
+    cloning = Call(torch.clone, (tensor,), {}, target)
+    with machine.ledger.closed(), machine.places.calling(cloning), torch._C.DisableTorchFunction():
         copy = tensor.clone()
-        machine.places.put(copy, target)
+        machine.places.put(copy, target)  # for a copy that is made while another machine's block is open
     if not is_free:
         pinned = target.type == "cpu" or machine.places.is_pinned(tensor)
         machine.ledger.enter_copy(source, target, copy.nbytes, wait=not (non_blocking and pinned))

@@ -50,8 +50,12 @@ def _run(machine: Hardware, call: Call) -> Any:
     for i, result in enumerate(tensors_in(out)):
         if id(storage_of(result)) not in before and op.name != "set_":
             places.put(result, CPU if i in op.results_on_host else device)
+    if op.may_resize:
+        for tensor in inputs:
+            places.put(tensor, places.of(tensor))
     if device is not None:
-        places.settle(inputs, device)
+        if not places.is_named:
+            places.settle(inputs, device)
         machine.ledger.enter_operation(call, device, out)
     return out
 

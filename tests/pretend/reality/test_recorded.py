@@ -10,7 +10,6 @@ import torch
 from d2lcompute import pretend_gpus
 
 from .facts import SECTIONS, fact
-from .memory import MEMORY
 
 RECORDED = json.loads((Path(__file__).parent / "recorded.json").read_text(encoding="utf-8"))
 
@@ -32,7 +31,7 @@ OTHERWISE: dict[str, dict[str, str]] = {
         "inv": "A card waits to see whether the matrix is singular.",
         "solve": "A card waits to see whether the matrix is singular.",
     },
-    "memory": dict.fromkeys(MEMORY, "Memory statistics are not covered."),
+    "memory": {"checkpointed": "The card's libraries take workspace, so that another block is the first to be free."},
     "behaviour": {
         "generators": "Without a generator of their own, devices draw from the CPU's.",
     },
