@@ -21,8 +21,8 @@ __all__ = ["Allocation", "CachingAllocator"]
 
 _ROUND, _MIB = 512, 1 << 20
 _SMALL, _SMALL_SEGMENT, _LARGE_SEGMENT, _OWN_SEGMENT, _ROUND_SEGMENT = _MIB, 2 * _MIB, 20 * _MIB, 10 * _MIB, 2 * _MIB
-_COUNTED = ("allocation", "segment", "inactive_split")
-_COUNTED += ("allocated_bytes", "requested_bytes", "reserved_bytes", "inactive_split_bytes")
+_SIZES = ("allocated_bytes", "requested_bytes", "reserved_bytes", "inactive_split_bytes")
+_COUNTED = ("allocation", "segment", "inactive_split", *_SIZES)
 
 
 @dataclass(eq=False, slots=True)
@@ -167,7 +167,7 @@ class CachingAllocator:
             stat.allocated = stat.freed = 0
 
     def stats(self) -> dict[str, Any]:
-        """Return what ``torch.cuda.memory_stats_as_nested_dict`` does: kind → pool → current, peak, allocated, freed."""
+        """Return ``torch.cuda.memory_stats_as_nested_dict``: kind → pool → current, peak, allocated, freed."""
         self._take_back()
         told: dict[str, Any] = {}
         for (name, pool), stat in self._stats.items():
@@ -260,7 +260,7 @@ class CachingAllocator:
             self._count("inactive_split", block.is_small, change)
             self._count("inactive_split_bytes", block.is_small, change * block.nbytes)
 
-    def _count(self, name: str, is_small: bool, change: int) -> None:  # noqa: FBT001  # called for each allocation
+    def _count(self, name: str, is_small: bool, change: int) -> None:
         for stat in self._both[name, is_small]:
             stat.current += change
             if change > 0:

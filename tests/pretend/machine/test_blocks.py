@@ -58,7 +58,7 @@ def test_nothing_is_left_after_an_exception():
 
 def test_a_call_within_a_call_gives_way_to_it_again():
     """What is made without tensors belongs to the innermost call, and after its end to the one around it."""
-    places, zeros = Places(), Call(torch.ops.aten.zeros.default, ([2],), {})
+    places, zeros = Places({}), Call(torch.ops.aten.zeros.default, ([2],), {})
 
     with places.calling(Call(torch.add, (), {}, GPU1)):
         with places.calling(Call(torch.mul, (), {}, GPU0)):
