@@ -15,11 +15,11 @@ from . import cuda_api, cuda_streams, data_parallel, generators, old_types  # no
 from .cuda_api import HARMLESS
 from .handler import ANSWERS, Answer, not_covered
 
-__all__ = ["installed"]
+__all__ = ["FRONT_DOORS", "installed", "refusals"]
 
 _lock = threading.Lock()
 _blocks = 0  # how many are open, in all threads
-_FRONT_DOORS = (torch.cuda, torch.accelerator)
+FRONT_DOORS = (torch.cuda, torch.accelerator)
 _INHERITED = object()
 _replaced: list[tuple[Any, str, Any, Any]] = []
 
@@ -42,7 +42,7 @@ def installed() -> Iterator[None]:
 
 
 def _put_in() -> None:
-    for owner, name, answer in [*_refusals(), *ANSWERS]:
+    for owner, name, answer in [*refusals(), *ANSWERS]:
         original = getattr(owner, name, None)
         if original is not None:  # else this version of torch does not have it
             stand_in = answer if isinstance(answer, type) else _in_this_thread(original, answer)
@@ -72,10 +72,10 @@ def _in_this_thread(original: Answer, answer: Answer) -> Answer:
     return stand_in
 
 
-def _refusals() -> Iterator[tuple[Any, str, Answer]]:
+def refusals() -> Iterator[tuple[Any, str, Answer]]:
     """Yield an error for each function of torch.cuda and torch.accelerator that has no answer."""
     answered = {(owner, name) for owner, name, _ in ANSWERS}
-    for owner in _FRONT_DOORS:
+    for owner in FRONT_DOORS:
         for name in owner.__all__:
             is_function = isinstance(getattr(owner, name, None), FunctionType)
             if is_function and name not in HARMLESS and (owner, name) not in answered:
