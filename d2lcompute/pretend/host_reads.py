@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from .operations import Call, has_mask, operation, tensors_in
+from .operations import Call, has_mask, tensors_in
 
 __all__ = ["FROM_DATA", "NUMBERS", "data_of", "elements_read", "reads_of", "waits_for_result"]
 
@@ -41,7 +41,7 @@ def _scalars_read(call: Call, place: Callable[[torch.Tensor], torch.device]) -> 
         call: the operation.
         place: tells where a tensor is.
     """
-    name, tensors = operation(call.func).name, call.tensors
+    name, tensors = call.op.name, call.tensors
     if name == "fill_" and len(tensors) == 2 and place(tensors[0]) != place(tensors[1]):
         return [value for value in tensors[1:] if place(value).type != "cpu"]
     return list(tensors) if name in ("linspace", "logspace") else []
@@ -62,5 +62,5 @@ def reads_of(call: Call, place: Callable[[torch.Tensor], torch.device]) -> list[
 
 def waits_for_result(call: Call) -> bool:
     """Return whether the host waits for what an operation gives."""
-    op = operation(call.func)
+    op = call.op
     return op.reads or (op.is_indexing and has_mask(call.args[1]))

@@ -15,6 +15,7 @@ aten = torch.ops.aten
 _READS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 _FREE = ("empty", "new_empty", "resize", "set_", "record_stream", "lift_fresh", "is_same_size")
 _INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put")
+_NUMBERS_READ = ("fill_", "linspace", "logspace")
 # Operations that take no CPU scalar beside tensors on a device: they are not element by element.
 _STRICT = ("addmm", "addmv", "baddbmm", "cat", "embedding", "gather", "index_select", "nextafter", "scatter", "stack")
 
@@ -39,6 +40,11 @@ class Call:
     def tensors(self) -> list[torch.Tensor]:
         """The tensors among the arguments."""
         return tensors_in((*self.args, *self.kwargs.values()))
+
+    @cached_property
+    def op(self) -> "Operation":
+        """What its schema says, where one of torch's operations is called."""
+        return operation(self.func)
 
     def run(self) -> Any:
         """Make the call."""
@@ -66,6 +72,7 @@ class Operation:
         name: its name, such as ``mm``.
         is_free: it starts no work on a device: a view, or an allocation.
         reads: the host has to wait for its result: a number, or a size that depends on values.
+        may_read: the host may have to wait for it, for its result or for a number that it needs.
         is_indexing: its indices may be on the CPU.
         is_foreach: it works through lists of tensors, position by position.
         is_strict: it does not take a CPU scalar beside tensors on a device.
@@ -73,11 +80,13 @@ class Operation:
         written: the numbers and names of the arguments that it writes to.
         on_host: the numbers and names of the arguments that it takes from the CPU, such as lengths.
         results_on_host: the numbers of the results that it leaves on the CPU.
+        count_flops: counts its floating-point operations; None where there are none to count.
     """
 
     name: str
     is_free: bool
     reads: bool
+    may_read: bool
     is_indexing: bool
     is_foreach: bool
     is_strict: bool
@@ -85,20 +94,23 @@ class Operation:
     written: frozenset[int | str]
     on_host: frozenset[int | str]
     results_on_host: tuple[int, ...]
+    count_flops: Callable[..., int] | None
 
 
 @cache
 def operation(func: Any) -> Operation:
     """Look an operation up in its schema."""
-    schema, name = func._schema, func.overloadpacket.__name__
+    schema, packet, name = func._schema, func.overloadpacket, func.overloadpacket.__name__
     is_view = any(r.alias_info is not None and not r.alias_info.is_write for r in schema.returns)
     arguments = list(enumerate(schema.arguments))
     writes = [(i, a.name) for i, a in arguments if a.alias_info is not None and a.alias_info.is_write]
     hosted = [(i, a.name) for i, a in arguments if a.name in _ON_HOST.get(name, ())]
+    reads = (not _READS.isdisjoint(func.tags) and name not in _INDEXING) or name == "allclose"
     return Operation(
         name=name,
         is_free=is_view or name.startswith(_FREE),
-        reads=(not _READS.isdisjoint(func.tags) and name not in _INDEXING) or name == "allclose",
+        reads=reads,
+        may_read=reads or name in _INDEXING or name in _NUMBERS_READ,
         is_indexing=name in _INDEXING,
         is_foreach="_foreach_" in name or name.startswith(("_fused_ada", "_fused_sgd")),
         is_strict=name.startswith(_STRICT),
@@ -106,6 +118,7 @@ def operation(func: Any) -> Operation:
         written=frozenset(key for pair in writes for key in pair),
         on_host=frozenset(key for pair in hosted for key in pair),
         results_on_host=_RESULTS_ON_HOST.get(name, ()),
+        count_flops=flop_registry.get(_COUNTED_AS.get(packet, packet)),
     )
 
 
@@ -133,15 +146,18 @@ def has_mask(indices: Any) -> bool:
 
 def flops(call: Call, out: Any) -> int:
     """Count floating-point operations as :mod:`torch.utils.flop_counter` does: products and convolutions, else 0."""
-    packet = call.func.overloadpacket  # type: ignore[attr-defined]
-    count = flop_registry.get(_COUNTED_AS.get(packet, packet))
+    count = call.op.count_flops
     return count(*call.args, **call.kwargs, out_val=out) if count else 0
 
 
 def bytes_touched(tensors: Iterable[torch.Tensor]) -> int:
     """Return the bytes of the tensors that go in and come out, each counted as often as it is there."""
-    sizes = ((t.numel() * t.element_size(), storage_of(t)) for t in tensors)
-    return sum(min(nbytes, storage.nbytes()) for nbytes, storage in sizes if storage is not None)
+    total = 0
+    for tensor in tensors:
+        storage = storage_of(tensor)
+        if storage is not None:
+            total += min(tensor.numel() * tensor.element_size(), storage.nbytes())  # less where it is expanded
+    return total
 
 
 def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage | None:

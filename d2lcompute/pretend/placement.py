@@ -13,7 +13,7 @@ import torch
 
 from .costs.allocator import CachingAllocator
 from .mixing import check_arguments, elementwise_error
-from .operations import CPU, Call, Operation, operation, storage_of, tensors_in
+from .operations import CPU, Call, Operation, storage_of, tensors_in
 
 __all__ = ["CPU", "Places"]
 
@@ -119,7 +119,7 @@ class Places:
             RuntimeError: if the arguments are on several devices, in PyTorch's own words.
         """
         outer, tensors = self._call, call.tensors
-        if outer is not None and outer.target is not None and not operation(call.func).reads:
+        if outer is not None and outer.target is not None and not call.op.reads:
             return outer.target
         if tensors or outer is None:
             return self.common(call)
@@ -131,7 +131,7 @@ class Places:
         Raises:
             RuntimeError: if they are on several devices, in PyTorch's own words.
         """
-        op, args = operation(call.func), call.args
+        op, args = call.op, call.args
         everywhere = {self._found(t) for t in call.tensors}
         if everywhere == {CPU}:
             return CPU

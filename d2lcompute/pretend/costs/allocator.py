@@ -21,8 +21,6 @@ __all__ = ["Allocation", "CachingAllocator"]
 
 _ROUND, _MIB = 512, 1 << 20
 _SMALL, _SMALL_SEGMENT, _LARGE_SEGMENT, _OWN_SEGMENT, _ROUND_SEGMENT = _MIB, 2 * _MIB, 20 * _MIB, 10 * _MIB, 2 * _MIB
-_SIZES = ("allocated_bytes", "requested_bytes", "reserved_bytes", "inactive_split_bytes")
-_COUNTED = ("allocation", "segment", "inactive_split", *_SIZES)
 
 
 @dataclass(eq=False, slots=True)
@@ -53,12 +51,51 @@ class _Block:
 
 @dataclass(slots=True)
 class _Stat:
-    """How much there is of something, the most there was, and how much was ever taken and given back."""
+    """How much there is of something in one pool.
+
+    Attributes:
+        current: how much there is.
+        peak: the most there was.
+        allocated: how much was ever taken, since the sums were reset.
+        at_reset: how much there was then; what was given back follows.
+    """
 
     current: int = 0
     peak: int = 0
     allocated: int = 0
-    freed: int = 0
+    at_reset: int = 0
+
+    def row(self) -> dict[str, int]:
+        """Return it as PyTorch tells it."""
+        freed = self.at_reset + self.allocated - self.current
+        return {"current": self.current, "peak": self.peak, "allocated": self.allocated, "freed": freed}
+
+
+class _Stats:
+    """How much there is of something in both pools; kept for each allocation, so with little ado."""
+
+    __slots__ = ("large", "peak", "small")
+
+    def __init__(self) -> None:
+        self.small, self.large, self.peak = _Stat(), _Stat(), 0
+
+    def add(self, is_small: bool, change: int) -> None:
+        """Count what a pool has more, or less."""
+        stat = self.small if is_small else self.large
+        stat.current += change
+        if change > 0:
+            stat.allocated += change
+            if stat.current > stat.peak:
+                stat.peak = stat.current
+            both = self.small.current + self.large.current
+            if both > self.peak:
+                self.peak = both
+
+    def rows(self) -> dict[str, dict[str, int]]:
+        """Return the row of both pools together, and of each."""
+        small, large = self.small.row(), self.large.row()
+        both = {key: small[key] + large[key] for key in small} | {"peak": self.peak}
+        return {"all": both, "large_pool": large, "small_pool": small}
 
 
 class Allocation:
@@ -107,12 +144,19 @@ class CachingAllocator:
     def __init__(self, device: torch.device, capacity_bytes: int) -> None:
         self.device, self.capacity_bytes = device, capacity_bytes
         self.returned: deque[_Block] = deque()
-        self._stats = {(name, pool): _Stat() for name in _COUNTED for pool in ("all", "large_pool", "small_pool")}
-        self._both = {
-            (name, is_small): (self._stats[name, "all"], self._stats[name, "small_pool" if is_small else "large_pool"])
-            for name in _COUNTED
-            for is_small in (True, False)
+        self._allocations, self._allocated, self._requested = _Stats(), _Stats(), _Stats()
+        self._segments, self._reserved = _Stats(), _Stats()
+        self._splits, self._split_bytes = _Stats(), _Stats()  # free blocks that share their segment with others
+        self._stats = {
+            "allocation": self._allocations,
+            "segment": self._segments,
+            "inactive_split": self._splits,
+            "allocated_bytes": self._allocated,
+            "requested_bytes": self._requested,
+            "reserved_bytes": self._reserved,
+            "inactive_split_bytes": self._split_bytes,
         }
+        self._more_splits = self._more_split_bytes = 0  # by how much the call under way has changed both
         self._cached: dict[bool, list[tuple[int, int, _Block]]] = {True: [], False: []}
         self._end = 0
         self._retries = self._failures = 0
@@ -120,7 +164,7 @@ class CachingAllocator:
     @property
     def reserved_bytes(self) -> int:
         """The bytes that it has taken from the device, in use or cached."""
-        return self._stats["reserved_bytes", "all"].current
+        return self._reserved.small.current + self._reserved.large.current
 
     def allocate(self, nbytes: int) -> Allocation:
         """Hand out memory for so many bytes.
@@ -138,9 +182,10 @@ class CachingAllocator:
         if rest >= _ROUND if is_small else rest > _SMALL:
             self._split(block, wanted)
         block.requested = nbytes
-        self._count("allocation", is_small, 1)
-        self._count("allocated_bytes", is_small, block.nbytes)
-        self._count("requested_bytes", is_small, nbytes)
+        self._count_splits(is_small)
+        self._allocations.add(is_small, 1)
+        self._allocated.add(is_small, block.nbytes)
+        self._requested.add(is_small, nbytes)
         return Allocation(self, block, nbytes)
 
     def release_cached(self) -> None:
@@ -150,31 +195,30 @@ class CachingAllocator:
             whole = [entry for entry in blocks if entry[2].is_whole_segment]
             self._cached[is_small] = [entry for entry in blocks if not entry[2].is_whole_segment]
             for nbytes, _, _ in whole:
-                self._count("segment", is_small, -1)
-                self._count("reserved_bytes", is_small, -nbytes)
+                self._segments.add(is_small, -1)
+                self._reserved.add(is_small, -nbytes)
 
     def reset_peaks(self) -> None:
         """Let the peaks begin anew at what is current."""
         self._take_back()
-        for stat in self._stats.values():
-            stat.peak = stat.current
+        for stats in self._stats.values():
+            stats.small.peak, stats.large.peak = stats.small.current, stats.large.current
+            stats.peak = stats.small.current + stats.large.current
 
     def reset_sums(self) -> None:
         """Let what was ever taken and given back begin anew at nothing."""
         self._take_back()
         self._retries = self._failures = 0
-        for stat in self._stats.values():
-            stat.allocated = stat.freed = 0
+        for stats in self._stats.values():
+            for stat in (stats.small, stats.large):
+                stat.allocated, stat.at_reset = 0, stat.current
 
     def stats(self) -> dict[str, Any]:
         """Return ``torch.cuda.memory_stats_as_nested_dict``: kind → pool → current, peak, allocated, freed."""
         self._take_back()
-        told: dict[str, Any] = {}
-        for (name, pool), stat in self._stats.items():
-            row = {key: getattr(stat, key) for key in _Stat.__slots__}
-            told.setdefault(name, {})[pool] = row
+        told: dict[str, Any] = {name: stats.rows() for name, stats in self._stats.items()}
         told["active"], told["active_bytes"] = told["allocation"], told["allocated_bytes"]
-        none = dict.fromkeys(_Stat.__slots__, 0)
+        none = _Stat().row()
         told |= {"oversize_allocations": none, "oversize_segments": none, "max_split_size": -1}
         segments = told["segment"]["all"]
         return told | {
@@ -191,19 +235,27 @@ class CachingAllocator:
 
     def _free(self, block: _Block) -> None:
         is_small = block.is_small
-        self._count("allocation", is_small, -1)
-        self._count("allocated_bytes", is_small, -block.nbytes)
-        self._count("requested_bytes", is_small, -block.requested)
+        self._allocations.add(is_small, -1)
+        self._allocated.add(is_small, -block.nbytes)
+        self._requested.add(is_small, -block.requested)
         block.requested = 0
         if block.previous is not None and not block.previous.requested:
-            block = self._join(block.previous, block)
+            self._uncache(block.previous)
+            block = _joined(block.previous, block)
         if block.next is not None and not block.next.requested:
-            block = self._join(block, block.next)
+            self._uncache(block.next)
+            block = _joined(block, block.next)
         self._cache(block)
+        self._count_splits(is_small)
 
     def _cache(self, block: _Block) -> None:
         bisect.insort(self._cached[block.is_small], (block.nbytes, block.address, block))
-        self._count_split(block, 1)
+        self._note_split(block, 1)
+
+    def _uncache(self, block: _Block) -> None:
+        blocks = self._cached[block.is_small]
+        del blocks[bisect.bisect_left(blocks, (block.nbytes, block.address))]
+        self._note_split(block, -1)
 
     def _take_cached(self, wanted: int, *, is_small: bool) -> _Block | None:
         blocks = self._cached[is_small]
@@ -211,7 +263,7 @@ class CachingAllocator:
         if place == len(blocks):
             return None
         block = blocks.pop(place)[2]
-        self._count_split(block, -1)
+        self._note_split(block, -1)
         return block
 
     def _new_segment(self, wanted: int, *, is_small: bool) -> _Block:
@@ -227,8 +279,8 @@ class CachingAllocator:
         if self.reserved_bytes + nbytes > self.capacity_bytes:
             self._failures += 1
             raise torch.OutOfMemoryError(self._words(nbytes))
-        self._count("segment", is_small, 1)
-        self._count("reserved_bytes", is_small, nbytes)
+        self._segments.add(is_small, 1)
+        self._reserved.add(is_small, nbytes)
         block = _Block(self._end, nbytes, is_small)
         self._end += nbytes
         return block
@@ -240,38 +292,23 @@ class CachingAllocator:
         block.next, block.nbytes = rest, nbytes
         self._cache(rest)
 
-    def _join(self, first: _Block, second: _Block) -> _Block:
-        """Make one block of two neighbours, one of which is cached."""
-        for block in (first, second):
-            blocks = self._cached[block.is_small]
-            place = bisect.bisect_left(blocks, (block.nbytes, block.address))
-            if place < len(blocks) and blocks[place][2] is block:
-                del blocks[place]
-                self._count_split(block, -1)
-        first.nbytes += second.nbytes
-        first.next = second.next
-        if second.next is not None:
-            second.next.previous = first
-        return first
+    def _note_split(self, block: _Block, sign: int) -> None:
+        """Note a cached block that cannot be given back to the device, since it is not a whole segment."""
+        if block.previous is not None or block.next is not None:
+            self._more_splits += sign
+            self._more_split_bytes += sign * block.nbytes
 
-    def _count_split(self, block: _Block, change: int) -> None:
-        """Count a cached block that cannot be given back to the device, since it is not a whole segment."""
-        if not block.is_whole_segment:
-            self._count("inactive_split", block.is_small, change)
-            self._count("inactive_split_bytes", block.is_small, change * block.nbytes)
-
-    def _count(self, name: str, is_small: bool, change: int) -> None:
-        for stat in self._both[name, is_small]:
-            stat.current += change
-            if change > 0:
-                stat.allocated += change
-                if stat.current > stat.peak:
-                    stat.peak = stat.current
-            else:
-                stat.freed -= change
+    def _count_splits(self, is_small: bool) -> None:
+        """Count what a whole call has changed, as PyTorch does, not each of its steps."""
+        if self._more_splits:
+            self._splits.add(is_small, self._more_splits)
+        if self._more_split_bytes:
+            self._split_bytes.add(is_small, self._more_split_bytes)
+        self._more_splits = self._more_split_bytes = 0
 
     def _words(self, nbytes: int) -> str:
-        allocated, reserved = self._stats["allocated_bytes", "all"].current, self.reserved_bytes
+        allocated = self._allocated.small.current + self._allocated.large.current
+        reserved = self.reserved_bytes
         return (
             f"CUDA out of memory. Tried to allocate {_told(nbytes)}. GPU {self.device.index} has a total capacity of "
             f"{_told(self.capacity_bytes)} of which {_told(self.capacity_bytes - reserved)} is free. Including "
@@ -282,6 +319,15 @@ class CachingAllocator:
             "Management  (https://docs.pytorch.org/docs/stable/notes/cuda.html"
             "#optimizing-memory-usage-with-pytorch-cuda-alloc-conf)"
         )
+
+
+def _joined(first: _Block, second: _Block) -> _Block:
+    """Make one block of two neighbours."""
+    first.nbytes += second.nbytes
+    first.next = second.next
+    if second.next is not None:
+        second.next.previous = first
+    return first
 
 
 def _told(nbytes: int) -> str:

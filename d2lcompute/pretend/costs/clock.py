@@ -1,9 +1,9 @@
 """The virtual clock: one host that launches kernels, devices with their queues, one bus."""
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 
@@ -33,14 +33,23 @@ class Event:
     end_seconds: float
 
 
-class Queue(NamedTuple):
-    """A queue of kernels: a device's default stream, which has the number 0, or another of its streams."""
+class Queue:
+    """A queue of kernels: a device's default stream, which has the number 0, or another of its streams.
 
-    device: torch.device
-    number: int = 0
+    Args:
+        device: the device that runs them.
+        number: the stream's number.
+        engine: what computes on that device.
 
-    def __str__(self) -> str:
-        return f"{self.device} stream {self.number}" if self.number else str(self.device)
+    Attributes:
+        lane: its name on the timeline.
+        done_seconds: when it will have done all that it was given.
+    """
+
+    def __init__(self, device: torch.device, number: int, engine: "_Engine") -> None:
+        self.device, self.number, self.engine = device, number, engine
+        self.lane = f"{device} stream {number}" if number else str(device)
+        self.done_seconds = 0.0
 
 
 class Clock:
@@ -61,9 +70,10 @@ class Clock:
         self.card, self.host = card, host
         self.host_seconds = 0.0
         self.events: list[Event] = []
+        self._queues: dict[tuple[torch.device, int], Queue] = {}
         self._current: dict[torch.device, Queue] = {}
-        self._free_seconds: dict[Queue, float] = {}
-        self._engines: dict[tuple[torch.device, str], _Engine] = {}
+        self._engines: defaultdict[tuple[torch.device, str], _Engine] = defaultdict(_Engine)
+        self._ways: dict[tuple[torch.device, torch.device], _Way] = {}
         self._streams = Counter[torch.device]()
 
     def run(self, device: torch.device, name: str, flops: int, nbytes: int, dtype: torch.dtype) -> None:
@@ -74,7 +84,7 @@ class Clock:
             return
         self._busy_host(f"launch {name}", self.host.launch_seconds)
         queue = self.current_queue(device)
-        self._enqueue(str(queue), name, [queue], [(device, "compute")], self.card.seconds(flops, nbytes, dtype))
+        self._enqueue(queue.lane, name, (queue,), (queue.engine,), self.card.seconds(flops, nbytes, dtype))
 
     def copy(self, source: torch.device, target: torch.device, nbytes: int, *, wait: bool) -> None:
         """Send bytes over the bus; with ``wait`` the host goes on only when they have arrived."""
@@ -87,7 +97,7 @@ class Clock:
 
     def wait(self, device: torch.device) -> None:
         """Let the host wait until a device has emptied all its queues."""
-        busy = [seconds for queue, seconds in self._free_seconds.items() if queue.device == device]
+        busy = [queue.done_seconds for queue in self._queues.values() if queue.device == device]
         self.wait_until(max(busy, default=0.0), str(device))
 
     def wait_until(self, seconds: float, for_whom: str) -> None:
@@ -111,11 +121,15 @@ class Clock:
         """Return a further queue of a device."""
         number = self._streams[device] % _STREAMS + 1
         self._streams[device] += 1
-        return Queue(device, number)
+        return self._queue(device, number)
+
+    def default_queue(self, device: torch.device) -> Queue:
+        """Return the queue of a device's default stream."""
+        return self._queue(device, 0)
 
     def current_queue(self, device: torch.device) -> Queue:
         """Return the queue that a device's kernels go into."""
-        return self._current.get(device) or Queue(device)
+        return self._current.get(device) or self._current.setdefault(device, self.default_queue(device))
 
     def set_current_queue(self, queue: Queue) -> None:
         """Let its device's kernels go into this queue from now on."""
@@ -123,19 +137,30 @@ class Clock:
 
     def free_seconds(self, queue: Queue) -> float:
         """Return the time at which a queue will have done all that it was given."""
-        return max(self.host_seconds, self._free_seconds.get(queue, 0.0))
+        host, queued = self.host_seconds, queue.done_seconds
+        return host if host > queued else queued
 
     def hold(self, queue: Queue, until_seconds: float) -> None:
         """Let a queue begin nothing that it is given from now on before a time."""
-        self._free_seconds[queue] = max(self.free_seconds(queue), until_seconds)
+        queue.done_seconds = max(self.free_seconds(queue), until_seconds)
+
+    def _queue(self, device: torch.device, number: int) -> Queue:
+        if (device, number) not in self._queues:
+            self._queues[device, number] = Queue(device, number, self._engines[device, "compute"])
+        return self._queues[device, number]
 
     def _send(self, source: torch.device, target: torch.device, name: str, nbytes: int, *, wait: bool) -> None:
-        ends = [(device, way) for device, way in ((source, "out"), (target, "in")) if device != CPU]
-        queues = [self.current_queue(device) for device, _ in ends]
+        lane, devices, engines = self._ways.get((source, target)) or self._new_way(source, target)
+        queues = [self.current_queue(device) for device in devices]
         seconds = self.card.bus_latency_seconds + nbytes / self.card.bus_bytes_per_second
-        self._enqueue(f"copy {source}→{target}", name, queues, ends, seconds)
+        self._enqueue(lane, name, queues, engines, seconds)
         if wait:
-            self.wait_until(self.free_seconds(queues[0]), str(queues[0]))
+            self.wait_until(self.free_seconds(queues[0]), queues[0].lane)
+
+    def _new_way(self, source: torch.device, target: torch.device) -> "_Way":
+        ends = [(device, direction) for device, direction in ((source, "out"), (target, "in")) if device != CPU]
+        way = f"copy {source}→{target}", [device for device, _ in ends], [self._engines[end] for end in ends]
+        return self._ways.setdefault((source, target), way)
 
     def _busy_host(self, name: str, seconds: float) -> None:
         start, self.host_seconds = self.host_seconds, self.host_seconds + seconds
@@ -143,14 +168,13 @@ class Clock:
             self.events.append(Event("host", name, start, self.host_seconds))
 
     def _enqueue(
-        self, lane: str, name: str, queues: list[Queue], parts: list[tuple[torch.device, str]], seconds: float
+        self, lane: str, name: str, queues: Sequence[Queue], engines: Sequence["_Engine"], seconds: float
     ) -> None:
-        engines = [self._engines.setdefault(part, _Engine()) for part in parts]
-        start = max(self.free_seconds(queue) for queue in queues)
-        while (later := max(engine.next_start(start, seconds) for engine in engines)) > start:
+        start = max(map(self.free_seconds, queues))
+        while (later := max([engine.next_start(start, seconds) for engine in engines])) > start:
             start = later
         for queue in queues:
-            self._free_seconds[queue] = start + seconds
+            queue.done_seconds = start + seconds
         if seconds > 0:
             for engine in engines:
                 engine.take(start, start + seconds, now=self.host_seconds)
@@ -177,7 +201,13 @@ class _Engine:
 
     def take(self, start: float, end: float, *, now: float) -> None:
         """Be busy from one time to another."""
-        self._busy.insert(bisect_right(self._busy, (start, end)), (start, end))
+        if not self._busy or self._busy[-1] <= (start, end):
+            self._busy.append((start, end))
+        else:
+            self._busy.insert(bisect_right(self._busy, (start, end)), (start, end))
         if len(self._busy) > self._most:
             self._busy = [interval for interval in self._busy if interval[1] > now]
             self._most = max(1000, 2 * len(self._busy))
+
+
+_Way = tuple[str, list[torch.device], list[_Engine]]  # the lane of copies from one place to another, and what they hold

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from ..host_reads import reads_of, waits_for_result
-from ..operations import Call, Operation, bytes_touched, flops, operation, tensors_in
+from ..operations import Call, Operation, bytes_touched, flops, tensors_in
 from ..placement import CPU, Places
 from .clock import Clock
 from .counts import Transfers
@@ -29,15 +29,15 @@ class Ledger:
 
     def enter_operation(self, call: Call, device: torch.device, out: object) -> None:
         """Enter one operation that ran on a device."""
-        op, args, tensors = operation(call.func), call.args, [*call.tensors, *tensors_in(out)]
+        op, args, tensors = call.op, call.args, [*call.tensors, *tensors_in(out)]
         if self._is_closed or op.is_free or not tensors:
             return
         if op.name == "copy_" and (source := self.places.of(args[1])) != device:
             non_blocking = len(args) > 2 and args[2]
             self.enter_copy(source, device, args[0].nbytes, wait=not non_blocking)
             return
-        awaited = reads_of(call, self.places.of)
-        result = awaited.pop() if waits_for_result(call) else None
+        awaited = reads_of(call, self.places.of) if op.may_read else []
+        result = awaited.pop() if op.may_read and waits_for_result(call) else None
         for value in awaited:
             self.enter_read(self.places.of(value), value.element_size())
         if op.name != "_local_scalar_dense":  # the read itself: no kernel
@@ -88,4 +88,7 @@ class Ledger:
 
 def _dtype(tensors: list[torch.Tensor]) -> torch.dtype:
     """Return the dtype that an operation computes in: that of its last floating-point tensor."""
-    return next((t.dtype for t in reversed(tensors) if t.is_floating_point()), torch.float32)
+    for tensor in reversed(tensors):
+        if tensor.is_floating_point():
+            return tensor.dtype
+    return torch.float32

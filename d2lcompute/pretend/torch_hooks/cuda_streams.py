@@ -59,7 +59,7 @@ class Stream(torch.Stream):
         return self.clock.has_reached(self.clock.free_seconds(self.queue))
 
     def synchronize(self) -> None:
-        self.clock.wait_until(self.clock.free_seconds(self.queue), str(self.queue))
+        self.clock.wait_until(self.clock.free_seconds(self.queue), self.queue.lane)
 
     def is_capturing(self) -> bool:
         return False
@@ -171,7 +171,7 @@ def _current_stream(machine: Hardware, device: Any = None) -> Stream:
 
 @answers(torch.cuda, "default_stream")
 def _default_stream(machine: Hardware, device: Any = None) -> Stream:
-    return Stream(machine, Queue(machine.accelerator(device)))
+    return Stream(machine, machine.ledger.clock.default_queue(machine.accelerator(device)))
 
 
 @answers(torch.cuda, "set_stream")

@@ -7,7 +7,7 @@ import torch
 from torch._ops import OpOverload
 
 from ..hardware import Hardware
-from ..operations import Call, operation, storage_of, tensors_in
+from ..operations import Call, storage_of, tensors_in
 from ..placement import CPU
 from .eager import EagerDispatchMode
 
@@ -35,18 +35,18 @@ class PretendDispatchMode(EagerDispatchMode):  # type: ignore[no-untyped-call]  
         with torch._C.DisableTorchFunction():
             if not all(map(self.machine.places.is_real, call.tensors)):
                 return call.run()
-            return (_run_lists if operation(func).is_foreach else _run)(self.machine, call)
+            return (_run_lists if call.op.is_foreach else _run)(self.machine, call)
 
 
 def _run(machine: Hardware, call: Call) -> Any:
-    places, inputs = machine.places, call.tensors
+    places, inputs, op = machine.places, call.tensors, call.op
     device = places.device_for(call)
-    places.check_generator(call, device)
-    if operation(call.func).name == "set_" and len(call.args) > 1:
+    if "generator" in call.kwargs:
+        places.check_generator(call, device)
+    if op.name == "set_" and len(call.args) > 1:
         places.check_set(call)
     before = {id(s): s for s in map(storage_of, inputs) if s is not None}  # kept, to tell a result's memory from theirs
     out = call.run()
-    op = operation(call.func)
     for i, result in enumerate(tensors_in(out)):
         if id(storage_of(result)) not in before and op.name != "set_":
             places.put(result, CPU if i in op.results_on_host else device)
@@ -75,5 +75,5 @@ def _run_lists(machine: Hardware, call: Call) -> Any:
         shares[device].append(result)
     for device, tensors in shares.items():
         machine.places.settle(tensors, device)
-        machine.ledger.enter_share(operation(call.func), device, tensors)
+        machine.ledger.enter_share(call.op, device, tensors)
     return out

@@ -1,7 +1,6 @@
 """Function mode: sees each call of a torch function or tensor method, and answers for the pretended devices."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -59,7 +58,7 @@ class PretendFunctionMode(TorchFunctionMode):
         if (target := named_device(machine, call, by_default=CPU)) is not None:
             call = Call(func, call.args, call.kwargs | {"device": CPU}, target)
         elif getattr(func, "__name__", "") in _MIXING:
-            call = replace(call, args=_lift_scalars(machine, call.args))
+            call = Call(func, _lift_scalars(machine, call.args), call.kwargs)
         with machine.places.calling(call):
             return call.run()
 
