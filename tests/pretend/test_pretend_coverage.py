@@ -270,12 +270,55 @@ def test_gather_and_sum_take_an_axis_and_the_current_device(machine):
     assert (total.tolist(), total.device) == ([[2], [2]], GPU1)
 
 
-def test_sums_of_lists_of_unequal_length_are_refused(machine):
-    """Where one device brings fewer tensors than another, nothing is left out quietly."""
-    one, other = (torch.ones(2, device=device) for device in (GPU0, GPU1))
+def test_the_parts_of_data_parallel_fill_tensors_that_are_there(machine):
+    """With ``out`` what is copied, split or joined goes into tensors of the caller's, of sizes of their own."""
+    X = torch.arange(6.0, device=GPU0).reshape(3, 2)
+    copies = [torch.empty(3, 2, device=device) for device in (GPU0, GPU1)]
+    parts = [torch.empty(1, 2, device=GPU1), torch.empty(2, 2, device=GPU0)]
+    joined = torch.empty(3, 2, device=GPU1)
 
-    with pytest.raises(ValueError, match="argument 2 is shorter than argument 1"):
-        nn.parallel.comm.reduce_add_coalesced([[one, one], [other]])
+    nn.parallel.comm.broadcast(X, out=copies)
+    nn.parallel.comm.scatter(X, out=parts)
+    nn.parallel.comm.gather([part.to(GPU0) for part in parts], out=joined)
+
+    assert [copy.tolist() for copy in [*copies, joined]] == [X.tolist()] * 3
+    assert [part.tolist() for part in parts] == [[[0, 1]], [[2, 3], [4, 5]]]
+
+
+def test_the_parts_of_data_parallel_refuse_in_torchs_words(machine):
+    """What torch checks in Python it checks here: the sum has to be where one of its terms is."""
+    with pytest.raises(RuntimeError, match="reduce_add expects destination to be on the same GPU with one of the"):
+        nn.parallel.comm.reduce_add([torch.ones(2, device=GPU0)], 1)
+
+
+def test_scattering_from_the_host_copies_in_streams_of_this_machine():
+    """Each device's part has a stream of its own to arrive in; torch keeps such streams, a machine must not."""
+    for _ in range(2):
+        with pretend_gpus(2) as machine:
+            parts = nn.parallel.scatter(torch.arange(4.0), [0, 1])
+            assert [part.tolist() for part in parts] == [[0, 1], [2, 3]]
+            assert {event.lane for event in machine.timeline} >= {"copy cpu→cuda:0", "copy cpu→cuda:1"}
+
+
+def test_what_a_build_for_the_cpu_lacks_it_lacks_again_afterwards():
+    """Inside a block torch's own Python finds what it calls on a device; elsewhere nothing has changed."""
+    before = hasattr(torch._C, "_broadcast")
+    found = []
+
+    def elsewhere():
+        try:
+            nn.parallel.comm.broadcast(torch.ones(1), [0])
+        except (AttributeError, RuntimeError) as error:
+            found.append(str(error))
+
+    with pretend_gpus(2):
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+
+    assert hasattr(torch._C, "_broadcast") is before
+    assert len(found) == 1
+    assert before or found == ["module 'torch._C' has no attribute '_broadcast'"]
 
 
 def test_parallel_apply_hands_each_replica_its_own_arguments(machine):

@@ -44,6 +44,8 @@ def installed() -> Iterator[None]:
 def _put_in() -> None:
     for owner, name, answer in [*refusals(), *ANSWERS]:
         original = getattr(owner, name, None)
+        if original is None and owner is torch._C:
+            original = _absent(name)  # a build for the CPU lacks what torch's own Python calls on a device
         if original is not None:  # else this version of torch does not have it
             stand_in = answer if isinstance(answer, type) else _in_this_thread(original, answer)
             kept = vars(owner).get(name, _INHERITED)  # a staticmethod, where it is one
@@ -70,6 +72,13 @@ def _in_this_thread(original: Answer, answer: Answer) -> Answer:
         return original(*args, **kwargs) if machine is None else answer(machine, *args, **kwargs)
 
     return stand_in
+
+
+def _absent(name: str) -> Answer:
+    def absent(*_: Any, **__: Any) -> Any:
+        raise AttributeError(f"module 'torch._C' has no attribute {name!r}")
+
+    return absent
 
 
 def refusals() -> Iterator[tuple[Any, str, Answer]]:
