@@ -37,6 +37,7 @@ Where is what, from the ground up:
 from .costs.cards import A100 as A100
 from .costs.cards import A100_PUBLISHED_FLOPS_PER_SECOND as A100_PUBLISHED_FLOPS_PER_SECOND
 from .costs.cards import EPYC_7742 as EPYC_7742
+from .costs.cards import H200 as H200
 from .costs.cards import Card as Card
 from .costs.cards import Host as Host
 from .costs.clock import Event as Event

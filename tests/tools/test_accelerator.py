@@ -1,189 +1,159 @@
-"""What must hold on every accelerator: on real ones where there are any, and on pretended ones everywhere."""
+"""``make test-gpu``: each of its parts, and what it says of each, on a pretended card."""
 
-import copy
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn
 
-from d2lcompute import (
-    Timer,
-    benchmark,
-    load_checkpoint,
-    num_gpus,
-    pretend_gpus,
-    record_transfers,
-    save_checkpoint,
-    synchronize,
-    try_all_gpus,
-    try_gpu,
-)
-from tools import accelerator
+from d2lcompute import pretend_gpus
+from d2lcompute.pretend import A100
+from tools import accelerator, execute
+from tools.evidence import page
 
-KINDS = ["pretended", "real"] if torch.accelerator.is_available() else ["pretended"]
+RECORD = Path(__file__).parents[1] / "pretend" / "reality" / "recorded.json"
+REPORT = '<testsuites><testsuite><testcase name="a"/><testcase name="b"/>{}</testsuite></testsuites>'
+FAILED = '<testcase name="c"><failure>no</failure></testcase>'
 
 
-@pytest.fixture(params=KINDS)
-def device(request, monkeypatch):
-    """Return the first accelerator, pretended or real."""
-    if request.param == "pretended":
-        with pretend_gpus(2):
-            yield try_gpu()
-        return
-    monkeypatch.delenv("D2LCOMPUTE_DEVICE", raising=False)
-    yield try_gpu()
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    """Pretend a card, small products, a page of its own, and parts that answer at once."""
+    (tmp_path / "hardware.md").write_text(
+        "<!-- runs: begin -->\n<!-- runs: end -->\n<!-- clock: begin -->\n<!-- clock: end -->\n", encoding="utf-8"
+    )
+    monkeypatch.setattr(page, "DOCS", tmp_path)
+    monkeypatch.setattr(accelerator, "SIZES", (16, 32))
+    monkeypatch.setattr(
+        accelerator, "compare", lambda card: {"same": ["x"] * 880, "known": ["y"] * 12, "different": []}
+    )
+    monkeypatch.setattr(execute, "execute_all", lambda paths, jobs: [outcome(path) for path in paths])
+    monkeypatch.setattr(subprocess, "run", running(REPORT.format("")))
+    monkeypatch.setenv("PYTHONPATH", "")
+    with pretend_gpus(1):
+        yield tmp_path / "hardware.md"
 
 
-def train(device, steps=20):
-    """Train a small net from a fixed seed, and return the losses, on the CPU."""
-    torch.manual_seed(0)
-    X, y = torch.randn(32, 8).to(device), torch.randn(32, 1).to(device)
-    net = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1)).to(device)
-    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
-    losses = []
-    for _ in range(steps):
-        optimizer.zero_grad()
-        loss = F.mse_loss(net(X), y)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-    return torch.stack(losses).cpu()
+def outcome(path, error=None):
+    """Return what came of a notebook of ten cells."""
+    return SimpleNamespace(path=path, cells=10, error=error)
 
 
-def test_try_gpu_gives_a_device_that_works(device):
-    """Tensors are made there, report it, and come back with their values."""
-    X = torch.arange(6.0, device=device)
-
-    assert device.type != "cpu"
-    assert X.device == device == try_all_gpus()[0]
-    assert len(try_all_gpus()) == num_gpus()
-    assert (2 * X).cpu().tolist() == [0, 2, 4, 6, 8, 10]
-
-
-def test_tensor_to_copies_only_where_needed(device):
-    """A copy is made on the way there; to where a tensor is already, it is the tensor itself."""
-    X = torch.ones(2, 3)
-
-    there = X.to(device)
-
-    assert there is not X
-    assert there.to(device) is there
-    assert X.device.type == "cpu"
-
-
-def test_devices_do_not_mix(device):
-    """An operation on tensors of two devices is refused in PyTorch's words."""
-    with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
-        torch.ones(3, device=device) @ torch.ones(3)
-
-
-def test_numpy_is_refused(device):
-    """A tensor on an accelerator has no memory that NumPy could read."""
-    with pytest.raises(TypeError, match=r"Use Tensor\.cpu\(\) to copy the tensor to host memory first"):
-        torch.ones(3, device=device).numpy()
-
-
-def test_training_equals_the_cpu(device):
-    """Losses agree with the CPU's within the tolerance of float32, step by step, and fall."""
-    there = train(device)
-    here = train("cpu")
-
-    torch.testing.assert_close(there, here, rtol=1e-3, atol=1e-4)
-    assert there[-1] < there[0]
-
-
-def test_module_to_keeps_its_parameters(device):
-    """Moving a net keeps the parameters' identity on CUDA, so an optimizer that was made before goes on."""
-    net = nn.Linear(3, 1)
-    weight = net.weight
-
-    net.to(device)
-
-    assert net.weight is weight
-    assert net.weight.device == device
-
-
-def test_checkpoint_from_there_loads_here(device, tmp_path):
-    """What was saved on an accelerator loads into a net on the CPU, and back."""
-    net = nn.Linear(3, 1).to(device)
-    other = nn.Linear(3, 1)
-
-    save_checkpoint(tmp_path / "net.pt", net, step=3)
-    step = load_checkpoint(tmp_path / "net.pt", other).step
-    back = load_checkpoint(tmp_path / "net.pt", net)
-
-    assert step == back.step == 3
-    assert torch.equal(other.weight, net.weight.cpu())
-    assert net.weight.device == device
-
-
-def test_record_transfers_counts_reads(device):
-    """Each value that the host asks for is one read; arithmetic is none."""
-    X = torch.ones(8, 8, device=device)
-
-    with record_transfers() as transfers:
-        Y = (X @ X).sum()
-        Y.item(), bool(Y > 0)
-
-    assert transfers.host_reads == 2
-
-
-def test_timer_shows_the_work_not_its_launch(device):
-    """A lap over a product holds at least the time that the same product takes when it is waited for."""
-    n = 512
-    X = torch.ones(n, n, device=device)
-    for _ in range(3):
-        X @ X
-    synchronize(device)
-
-    with Timer(device=device) as one:
-        X @ X
-    with Timer(device=device) as fifty:
-        for _ in range(50):
-            X @ X
-
-    assert 0 < one.sum() < fifty.sum()
-
-
-def test_benchmark_names_the_device(device):
-    """A measurement says where it was made."""
-    X = torch.ones(16, 16, device=device)
-
-    measured = benchmark(torch.mm, X, X, min_run_seconds=1e-4)
-
-    assert measured.device == device
-    assert measured.median_seconds > 0
-
-
-def test_deepcopy_stays_there(device):
-    """A copied net is on the same device, with parameters of its own."""
-    net = nn.Linear(3, 1).to(device)
-
-    other = copy.deepcopy(net)
-
-    assert other.weight.device == device
-    assert other.weight is not net.weight
-    assert torch.equal(other.weight, net.weight)
-
-
-def test_make_test_gpu_says_when_there_is_nothing_to_run(monkeypatch, capsys):
-    """Without an accelerator the command says so, runs nothing, and succeeds."""
-    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
-
-    assert accelerator.main(run=None) == 0
-    assert capsys.readouterr().out == "no accelerator on this machine: 0 run\n"
-
-
-def test_make_test_gpu_fails_if_anything_fails(monkeypatch):
-    """With an accelerator notebooks and device tests are run, and one failure is enough to fail."""
-    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
-    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
-    started = []
+def running(report, record=RECORD, kept=subprocess.run):
+    """Return a stand-in for ``subprocess.run`` that leaves the files which the commands would leave."""
 
     def run(command, **options):
-        started.append(command[2])
-        return len(started) - 1
+        if command[0] != sys.executable:
+            return kept(command, **options)
+        written = [
+            part.removeprefix("--junitxml=") for part in command if "report.xml" in part or "recorded.json" in part
+        ]
+        for path in written:
+            Path(path).write_text(report if path.endswith("xml") else record.read_text("utf-8"), encoding="utf-8")
+        return None
 
-    assert accelerator.main(run=run) == 1
-    assert started == ["tools.execute", "pytest"]
+    return run
+
+
+def test_without_a_card_it_says_so_and_succeeds(capsys):
+    """Nothing is run, and nothing is written."""
+    with pretend_gpus(0):
+        assert accelerator.main([]) == 0
+    assert capsys.readouterr().out == "no CUDA card on this machine: 0 run\n"
+
+
+def test_each_part_has_its_place_in_a_row(card):
+    """Card, versions and counts, in the page; a second run of the same card takes the row's place."""
+    assert accelerator.main([]) == 0
+    first = card.read_text(encoding="utf-8")
+    assert accelerator.main([]) == 0
+
+    assert card.read_text(encoding="utf-8") == first
+    (row,) = page.rows("hardware.md", "runs").values()
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[0] == "NVIDIA A100-PCIE-40GB (pretended)"
+    assert f"torch {torch.__version__}" in cells[2]
+    assert cells[3:6] == ["2 passed", "880 as pretended, 12 known to be others", "16 passed (160 cells)"]
+    assert [row.split("|")[1].split(",")[1].strip() for row in page.rows("hardware.md", "clock").values()] == [
+        *accelerator.DTYPES
+    ]
+
+
+def test_a_failure_in_any_part_is_told_and_fails(card, monkeypatch, capsys):
+    """A test that failed, an answer that nobody expected, a notebook that stopped: each alone is enough."""
+    healthy = subprocess.run
+    monkeypatch.setattr(subprocess, "run", running(REPORT.format(FAILED)))
+    assert accelerator.main([]) == 1
+    assert "device tests: 2 passed, **1 failed**" in capsys.readouterr().out
+
+    monkeypatch.setattr(subprocess, "run", healthy)
+    monkeypatch.setattr(
+        accelerator, "compare", lambda card: {"same": ["x"], "known": [], "different": ["waiting: item"]}
+    )
+    assert accelerator.main([]) == 1
+    assert "answered otherwise: waiting: item\nanswers: 1 as pretended, **1 different**" in capsys.readouterr().out
+
+    monkeypatch.setattr(accelerator, "compare", lambda card: {"same": ["x"], "known": [], "different": []})
+    monkeypatch.setattr(execute, "execute_all", lambda paths, jobs: [outcome(paths[0], "NameError")])
+    assert accelerator.main([]) == 1
+    assert "notebooks: 0 passed (160 cells), **16 failed**" in capsys.readouterr().out
+
+
+def test_what_there_is_no_time_for_is_told_as_not_run(card, monkeypatch, capsys):
+    """A command that takes too long is stopped, and what comes after it is not begun."""
+
+    def endless(command, timeout, **options):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", endless)
+    monkeypatch.setattr(
+        accelerator, "described", lambda: dict.fromkeys(("card", "date", "driver", "torch", "cuda", "python"), "?")
+    )
+
+    assert accelerator.main(["--minutes", "0"]) == 0
+    (row,) = page.rows("hardware.md", "runs").values()
+    assert [cell.strip() for cell in row.split("|")[4:7]] == ["not run"] * 3
+    assert page.rows("hardware.md", "clock")["?, float32"].count("not run") == 2
+    assert "stopped: -m pytest -q took longer than there was time for" in capsys.readouterr().out
+
+
+def test_notebooks_that_time_did_not_reach_are_counted(card, monkeypatch):
+    """Some run, some not: both numbers are told."""
+    left = iter([600.0, 600.0, 10.0])
+    monkeypatch.setattr(accelerator.Deadline, "seconds_left", property(lambda deadline: next(left)))
+
+    assert accelerator.notebooks(accelerator.Deadline(8)) == "2 passed (20 cells), 14 not run"
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    """Without nbclient the notebooks are not run; what else is missing is listed."""
+    monkeypatch.delitem(sys.modules, "tools.execute", raising=False)
+    monkeypatch.delattr("tools.execute", raising=False)
+    monkeypatch.setitem(sys.modules, "nbclient", None)
+    monkeypatch.setattr(accelerator, "PACKAGES", ("numpy", "a_package_that_is_not_there"))
+
+    assert accelerator.notebooks(accelerator.Deadline(8)) == "not run: nbclient is missing"
+    assert accelerator.missing() == "a_package_that_is_not_there"
+
+
+def test_measuring_reads_the_devices_clock():
+    """On a pretended card the measured rate is the model's own, whichever the card."""
+    quick = replace(A100, flops_per_second={torch.float32: 1e12}, memory_bytes_per_second=1e15)
+    with pretend_gpus(1, card=quick):
+        measured = accelerator.measure(64, torch.float32, torch.device("cuda:0"))
+    error = accelerator.cell(measured, 64, torch.float32, quick)
+
+    assert 0 < measured <= 1e12
+    assert error.startswith(f"{measured / 1e12:.1f}, ")
+
+
+def test_the_record_of_a_real_card_agrees():
+    """The comparison that the command makes holds for the record of the card that has been asked."""
+    found = accelerator.compare(json.loads(RECORD.read_text(encoding="utf-8")))
+
+    assert found["different"] == []
+    assert len(found["same"]) > 850

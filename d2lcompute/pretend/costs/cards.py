@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import torch
 
-__all__ = ["A100", "A100_PUBLISHED_FLOPS_PER_SECOND", "EPYC_7742", "Card", "Host"]
+__all__ = ["A100", "A100_PUBLISHED_FLOPS_PER_SECOND", "EPYC_7742", "H200", "Card", "Host"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,22 @@ A100 = Card(
     bus_bytes_per_second=32e9,
 )
 
-# What others measured on such a card, to hold the model against: square matrix products in PyTorch 2.8 (CUDA 12.8),
+# NVIDIA H200 SXM. Source: "NVIDIA H200 Tensor Core GPU" data sheet: FP64 Tensor Core and FP32 67 TFLOPS, BFLOAT16 and
+# FP16 Tensor Core 1,979 TFLOPS with sparsity, of which half without; 4.8 TB/s, 141 GB, PCIe Gen5 128 GB/s in both
+# directions together.
+H200 = Card(
+    name="NVIDIA H200",
+    flops_per_second=MappingProxyType(
+        {torch.float64: 67e12, torch.float32: 67e12, torch.float16: 989.5e12, torch.bfloat16: 989.5e12}
+    ),
+    memory_bytes=141 * 10**9,
+    memory_bytes_per_second=4.8e12,
+    bus_bytes_per_second=64e9,
+    capability=(9, 0),
+    multiprocessors=132,
+)
+
+# What others measured on an A100, to hold the model against: square matrix products in PyTorch 2.8 (CUDA 12.8),
 # dtype → size → operations a second. Source: github.com/zzc0721/torch-performance-test-data, issue 108.
 A100_PUBLISHED_FLOPS_PER_SECOND = MappingProxyType(
     {

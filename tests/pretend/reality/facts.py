@@ -1,6 +1,9 @@
 """All that a device answers to the programs of this folder, as plain values that JSON can hold."""
 
+import platform
+import subprocess
 import warnings
+from datetime import date
 from typing import Any
 
 import torch
@@ -13,7 +16,7 @@ from .memory import MEMORY
 from .mixing import MIXING, words
 from .waiting import WAITING, waits
 
-__all__ = ["SECTIONS", "fact"]
+__all__ = ["SECTIONS", "described", "fact"]
 
 _OPERATIONS = LOWER_PRECISION | FLOAT32 | UNLISTED
 _HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -27,6 +30,27 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "memory": tuple(MEMORY),
     "behaviour": tuple(BEHAVIOUR),
 }
+
+
+def described() -> dict[str, str]:
+    """Say which machine answers, and when: its card, its versions, the date."""
+    return {
+        "card": torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda or "none",
+        "python": platform.python_version(),
+        "driver": _driver(),
+        "date": date.today().isoformat(),
+    }
+
+
+def _driver() -> str:
+    """Return the version of NVIDIA's driver, as its own program says it."""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[0]
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def fact(section: str, name: str, device: torch.device, machine: Machine | None = None) -> Any:
