@@ -1,8 +1,8 @@
 """Run the course on this machine's accelerator, hold the pretended machine against it, and keep what came of it.
 
 ``python -m tools.accelerator`` (``make test-gpu``) needs one CUDA card, no network, and some minutes. It measures
-products of matrices, runs the device tests, asks the card what ``tests/pretend/reality`` asks the pretended machine, runs the
-notebooks, and writes rows into docs/hardware.md. What it has no time or no package for is told as not run.
+products of matrices, runs the device tests, asks the card what ``tests/pretend/reality`` asks the pretended machine,
+runs the notebooks, and writes rows into docs/hardware.md. What it has no time or no package for is told as not run.
 """
 
 import argparse
