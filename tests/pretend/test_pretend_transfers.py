@@ -1,5 +1,8 @@
 """Transfers: what counts as a host read, and one report for the CPU, pretended devices and real ones."""
 
+import warnings
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -299,3 +302,50 @@ def test_logging_each_step_is_seen_on_the_cpu_too():
         return transfers.host_reads
 
     assert (run(torch.Tensor.item), run(torch.Tensor.detach)) == (10, 1)
+
+
+# PyTorch's own way to find them.
+
+
+def test_debug_mode_warns_where_the_program_waits():
+    """The warning names the line of the program, whatever it calls there; asking to wait is none."""
+    with pretend_gpus(1), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        X = torch.ones(3, device="cuda:0")
+        torch.cuda.set_sync_debug_mode("warn")
+        total = X.sum()
+        torch.cuda.synchronize()
+        if total > 2:
+            total = X.mean()
+        X.cpu()
+        torch.cuda.set_sync_debug_mode("default")
+        X.tolist()
+
+    here = Path(__file__).read_text(encoding="utf-8").splitlines()
+    assert {(warning.filename, str(warning.message)) for warning in caught} == {
+        (__file__, "called a synchronizing CUDA operation")
+    }
+    assert [here[warning.lineno - 1].strip() for warning in caught] == ["if total > 2:", "X.cpu()"]
+
+
+@pytest.mark.parametrize("mode", ["error", 2])
+def test_debug_mode_refuses_to_wait(mode):
+    """Under ``error`` a wait is an error, and nothing is counted."""
+    with pretend_gpus(1) as machine:
+        X = torch.ones(3, device="cuda:0")
+        torch.cuda.set_sync_debug_mode(mode)
+
+        assert torch.cuda.get_sync_debug_mode() == 2
+        with pytest.raises(RuntimeError, match=r"^called a synchronizing CUDA operation$"):
+            X.sum().item()
+        assert machine.host_reads == 0
+
+
+def test_debug_mode_is_a_machines_own():
+    """A mode that does not exist is refused in PyTorch's words, and the next machine begins anew."""
+    with pretend_gpus(1):
+        torch.cuda.set_sync_debug_mode("error")
+        with pytest.raises(RuntimeError, match="expected one of `default`, `warn`, `error`"):
+            torch.cuda.set_sync_debug_mode("loud")
+    with pretend_gpus(1):
+        assert torch.cuda.get_sync_debug_mode() == 0

@@ -1,7 +1,11 @@
 """The ledger: what each operation, copy and read costs, entered on the virtual clock and counted."""
 
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
 
 import torch
 
@@ -11,7 +15,38 @@ from ..placement import CPU, Places
 from .clock import Clock
 from .counts import Transfers
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "OnWait"]
+
+_SYNCHRONIZES = "called a synchronizing CUDA operation"
+_INNER = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent))
+
+
+class OnWait(IntEnum):
+    """What ``torch.cuda.set_sync_debug_mode`` asks for, by its numbers."""
+
+    IGNORE, WARN, RAISE = range(3)
+
+    def act(self) -> None:
+        """Do it.
+
+        Warns:
+            UserWarning: at the line of the program that waits.
+
+        Raises:
+            RuntimeError: in PyTorch's own words.
+        """
+        if self is OnWait.RAISE:
+            raise RuntimeError(_SYNCHRONIZES)
+        if self is OnWait.WARN:
+            warnings.warn(_SYNCHRONIZES, UserWarning, stacklevel=_frames_to_the_program())
+
+
+def _frames_to_the_program() -> int:
+    """Count the frames from the caller of ``warnings.warn`` to the first that is neither torch's nor this package's."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INNER):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 class Ledger:
@@ -20,11 +55,16 @@ class Ledger:
     Args:
         clock: the virtual clock.
         places: where tensors are.
+
+    Attributes:
+        reports: what counts the transfers.
+        on_wait: what is done where the host waits unasked, for a copy or a value.
     """
 
     def __init__(self, clock: Clock, places: Places) -> None:
         self.clock, self.places = clock, places
         self.reports = [Transfers()]
+        self.on_wait = OnWait.IGNORE
         self._is_closed = False
 
     def enter_operation(self, call: Call, device: torch.device, out: object) -> None:
@@ -55,6 +95,8 @@ class Ledger:
         if self._is_closed:
             return
         waits = wait and CPU in (source, target)
+        if waits:
+            self.on_wait.act()
         for report in self.reports:
             report.add_copy(nbytes, is_read=waits and target == CPU)
         self.clock.copy(source, target, nbytes, wait=waits)
@@ -63,6 +105,7 @@ class Ledger:
         """Enter a read by the host; what is on the CPU it reads for nothing."""
         if self._is_closed or device == CPU:
             return
+        self.on_wait.act()
         for report in self.reports:
             report.add_read(nbytes)
         self.clock.read(device, nbytes)

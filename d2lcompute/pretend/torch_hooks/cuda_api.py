@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ..costs.ledger import OnWait
 from ..hardware import Hardware
 from .handler import answers, not_covered
 
@@ -86,6 +87,19 @@ def _accelerator(machine: Hardware, check_available: bool = False) -> torch.devi
 @answers(torch.accelerator, "synchronize")
 def _synchronize(machine: Hardware, device: Any = None) -> None:
     machine.synchronize(device)
+
+
+@answers(torch.cuda, "set_sync_debug_mode")
+def _set_sync_debug_mode(machine: Hardware, debug_mode: int | str) -> None:
+    modes = {"default": OnWait.IGNORE, "warn": OnWait.WARN, "error": OnWait.RAISE}
+    if debug_mode not in (*modes, *modes.values()):
+        raise RuntimeError("invalid value of debug_mode, expected one of `default`, `warn`, `error`")
+    machine.ledger.on_wait = modes[debug_mode] if isinstance(debug_mode, str) else OnWait(debug_mode)
+
+
+@answers(torch.cuda, "get_sync_debug_mode")
+def _sync_debug_mode(machine: Hardware) -> int:
+    return int(machine.ledger.on_wait)
 
 
 @answers(torch.cuda, "is_current_stream_capturing")

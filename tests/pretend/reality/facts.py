@@ -8,8 +8,6 @@ from typing import Any
 
 import torch
 
-from d2lcompute.pretend import Machine
-
 from .autocast import FLOAT32, LOWER_PRECISION, UNLISTED, WIDEST, dtype_of
 from .behaviour import BEHAVIOUR
 from .memory import MEMORY
@@ -53,26 +51,25 @@ def _driver() -> str:
         return "unknown"
 
 
-def fact(section: str, name: str, device: torch.device, machine: Machine | None = None) -> Any:
+def fact(section: str, name: str, device: torch.device) -> Any:
     """Run one program on a device.
 
     Args:
         section: one of ``SECTIONS``.
         name: one of its programs.
         device: the device.
-        machine: the pretended machine that has it, if it is pretended.
     """
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _answer(section, name, device, machine)
+        return _answer(section, name, device)
 
 
-def _answer(section: str, name: str, device: torch.device, machine: Machine | None) -> Any:
+def _answer(section: str, name: str, device: torch.device) -> Any:
     if section == "mixing":
         return words(MIXING[name], device)
     if section == "waiting":
-        return waits(WAITING[name], device, machine)
+        return waits(WAITING[name], device)
     if section == "memory":
         return MEMORY[name](device)
     if section == "behaviour":
