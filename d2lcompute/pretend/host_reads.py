@@ -5,9 +5,11 @@ from typing import Any
 
 import torch
 
-from .operations import Call, has_mask, tensors_in
+from .operations import Call, tensors_in
 
-__all__ = ["FROM_DATA", "NUMBERS", "data_of", "elements_read", "reads_of", "waits_for_result"]
+__all__ = ["FROM_DATA", "NUMBERS", "data_of", "elements_read", "index_bytes", "reads_of", "waits_for_result"]
+
+Place = Callable[[torch.Tensor], torch.device]  # tells where a tensor is
 
 FROM_DATA = {torch.tensor, torch.as_tensor, torch.asarray, torch.Tensor.new_tensor, torch.Tensor.new}
 NUMBERS = {torch.Tensor.__float__, torch.Tensor.__int__, torch.Tensor.__index__}  # what torch.Tensor(list) asks for
@@ -34,7 +36,7 @@ def elements_read(call: Call) -> list[torch.Tensor]:
     return [] if isinstance(data, torch.Tensor) else tensors_in(data)
 
 
-def _scalars_read(call: Call, place: Callable[[torch.Tensor], torch.device]) -> list[torch.Tensor]:
+def _scalars_read(call: Call, place: Place) -> list[torch.Tensor]:
     """Return the tensors whose numbers an operation needs on the host: the ends of a range, a value from elsewhere.
 
     Args:
@@ -47,7 +49,7 @@ def _scalars_read(call: Call, place: Callable[[torch.Tensor], torch.device]) -> 
     return list(tensors) if name in ("linspace", "logspace") else []
 
 
-def reads_of(call: Call, place: Callable[[torch.Tensor], torch.device]) -> list[torch.Tensor]:
+def reads_of(call: Call, place: Place) -> list[torch.Tensor]:
     """Return the tensors that the host waits for in an operation: for numbers that it needs, and for its result.
 
     Args:
@@ -55,12 +57,35 @@ def reads_of(call: Call, place: Callable[[torch.Tensor], torch.device]) -> list[
         place: tells where a tensor is.
     """
     awaited = _scalars_read(call, place)
-    if waits_for_result(call):
+    if waits_for_result(call, place):
         awaited.append(call.tensors[0])  # it stands for the result: a number, or a size that values decide
     return awaited
 
 
-def waits_for_result(call: Call) -> bool:
-    """Return whether the host waits for what an operation gives."""
-    op = call.op
-    return op.reads or (op.is_indexing and has_mask(call.args[1]))
+def waits_for_result(call: Call, place: Place) -> bool:
+    """Return whether the host waits for what an operation gives: a number, or a size that values decide.
+
+    A mask on the CPU has been looked through there. Where one mask is to be filled with one number, nobody has to know
+    how many places that are.
+    """
+    if not call.op.is_indexing:
+        return call.op.reads
+    indexed, indices, *values = call.args
+    masks = [index for index in tensors_in(indices) if _is_mask(index) and place(index) == place(indexed)]
+    fills = bool(values) and values[0].numel() == 1 and place(values[0]).type == "cpu" and len(tensors_in(indices)) == 1
+    return bool(masks) and not fills
+
+
+def index_bytes(call: Call, place: Place) -> list[int]:
+    """Return the bytes of each index that is on the CPU, and not what it indexes; of a mask, the places where it holds.
+
+    They go over the bus before the operation.
+    """
+    if not call.op.is_indexing or place(call.args[0]).type == "cpu":
+        return []
+    at_home = [index for index in tensors_in(call.args[1]) if place(index).type == "cpu"]
+    return [8 * i.dim() * int(i.count_nonzero()) if _is_mask(i) else i.nbytes for i in at_home]
+
+
+def _is_mask(index: torch.Tensor) -> bool:
+    return index.dtype in (torch.bool, torch.uint8)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import flop_registry
 
-__all__ = ["CPU", "Call", "Operation", "bytes_touched", "flops", "has_mask", "operation", "storage_of", "tensors_in"]
+__all__ = ["CPU", "Call", "Operation", "bytes_touched", "flops", "operation", "storage_of", "tensors_in"]
 
 CPU = torch.device("cpu")
 aten = torch.ops.aten
@@ -105,7 +105,7 @@ def operation(func: Any) -> Operation:
     arguments = list(enumerate(schema.arguments))
     writes = [(i, a.name) for i, a in arguments if a.alias_info is not None and a.alias_info.is_write]
     hosted = [(i, a.name) for i, a in arguments if a.name in _ON_HOST.get(name, ())]
-    reads = (not _READS.isdisjoint(func.tags) and name not in _INDEXING) or name == "allclose"
+    reads = (not _READS.isdisjoint(func.tags) and name not in _INDEXING) or name in ("allclose", "_linalg_check_errors")
     return Operation(
         name=name,
         is_free=is_view or name.startswith(_FREE),
@@ -137,11 +137,6 @@ def tensors_in(value: Any) -> list[torch.Tensor]:
         elif isinstance(item, list | tuple | dict):
             found += tensors_in(item)
     return found
-
-
-def has_mask(indices: Any) -> bool:
-    """Return whether an index is a mask: how much it selects is known only from its values."""
-    return any(t.dtype in (torch.bool, torch.uint8) for t in tensors_in(indices))
 
 
 def flops(call: Call, out: Any) -> int:

@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from .._current_machine import current_machine
 from .costs.counts import Transfers
-from .host_reads import FROM_DATA, NUMBERS, elements_read, reads_of
+from .host_reads import FROM_DATA, NUMBERS, elements_read, index_bytes, reads_of
 from .operations import Call, operation, tensors_in
 from .torch_hooks.eager import EagerDispatchMode
 
@@ -63,7 +63,10 @@ class _RecordingDispatchMode(EagerDispatchMode):  # type: ignore[no-untyped-call
         source = next(iter(tensors_in(args)), None)
         if source is None:
             return
-        reads = reads_of(Call(func, args, kwargs), _device)
+        call = Call(func, args, kwargs)
+        for nbytes in index_bytes(call, _device):
+            self.transfers.add_copy(nbytes, is_read=False)
+        reads = reads_of(call, _device)
         for tensor in reads:
             self.transfers.add_read(tensor.element_size())
         if reads:

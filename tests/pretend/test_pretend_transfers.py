@@ -49,7 +49,6 @@ SILENT = {
     "sum": lambda X: X.sum(),
     "product": lambda X: X @ X,
     "slice": lambda X: X[1:],
-    "index by numbers": lambda X: X[[0, 1]],
     "shape": lambda X: (X.shape, X.dtype, X.device, X.stride(), len(X)),
     "stack": lambda X: torch.stack([X, X]),
     "in place": lambda X: X.add_(1),
@@ -201,6 +200,51 @@ def test_computing_reads_nothing(name):
         SILENT[name](torch.ones(4, device="cuda"))
 
     assert machine.transfers == on_cpu == Transfers(0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("index", "nbytes"),
+    [
+        (lambda X: X[[0, 2]], 16),
+        (lambda X: X[torch.tensor([0, 2])], 16),
+        (lambda X: X[torch.tensor([0, 2]), [1, 1]], 32),
+        (lambda X: X[X.cpu() > 2.0], 3 * 2 * 8 + 6 * 4),  # the tensor comes, and where the mask holds goes
+        (lambda X: X.__setitem__([0, 2], 0.0), 16),
+        (lambda X: X.index_put_((torch.tensor([0]),), X[0].clone()), 8),
+    ],
+)
+def test_indices_of_the_host_are_sent_before_they_are_used(index, nbytes):
+    """Numbers in a list are a tensor on the CPU: it goes over the bus, and the host waits until it is there."""
+    with pretend_gpus(1) as machine:
+        index(torch.arange(6.0, device="cuda").reshape(3, 2))
+
+    assert machine.bytes_copied == nbytes
+    assert any(event.name == "wait for cuda:0" for event in machine.timeline)
+
+
+def test_filling_where_a_mask_holds_asks_for_nothing():
+    """One number goes wherever the mask holds; for a value from the device, or several, the places are counted."""
+    with pretend_gpus(1) as machine:
+        X = torch.arange(6.0, device="cuda")
+        mask = X > 2
+        X[mask] = 0.0
+        silent = machine.host_reads
+        X[mask] = torch.ones(3, device="cuda")
+        X[mask] = X[0]
+
+    assert (silent, machine.host_reads) == (0, 2)
+
+
+def test_clipping_gradients_asks_for_nothing():
+    """Gradients are sorted by their device, and clipped there; on two devices the norms meet on the first."""
+    with pretend_gpus(2) as machine:
+        parameters = [torch.nn.Parameter(torch.ones(2, device=device)) for device in ("cuda:0", "cuda:1")]
+        sum(parameter.sum().to("cuda:0") for parameter in parameters).backward()
+        before = machine.host_reads
+        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+
+        assert (machine.host_reads, norm.device) == (before, parameters[0].device)
+        assert [parameter.grad.tolist() for parameter in parameters] == [[pytest.approx(0.5)] * 2] * 2
 
 
 def test_copies_are_counted_with_their_bytes():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..host_reads import reads_of, waits_for_result
+from ..host_reads import index_bytes, reads_of, waits_for_result
 from ..operations import Call, Operation, bytes_touched, flops, tensors_in
 from ..placement import CPU, Places
 from .clock import Clock
@@ -76,8 +76,13 @@ class Ledger:
             non_blocking = len(args) > 2 and args[2]
             self.enter_copy(source, device, args[0].nbytes, wait=not non_blocking)
             return
-        awaited = reads_of(call, self.places.of) if op.may_read else []
-        result = awaited.pop() if op.may_read and waits_for_result(call) else None
+        awaited: list[torch.Tensor] = []
+        result = None
+        if op.may_read:
+            for nbytes in index_bytes(call, self.places.of):
+                self.enter_copy(CPU, device, nbytes, wait=True)
+            awaited = reads_of(call, self.places.of)
+            result = awaited.pop() if waits_for_result(call, self.places.of) else None
         for value in awaited:
             self.enter_read(self.places.of(value), value.element_size())
         if op.name != "_local_scalar_dense":  # the read itself: no kernel

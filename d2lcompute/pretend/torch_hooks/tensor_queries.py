@@ -1,5 +1,6 @@
 """Tensor queries: how a tensor is asked where it is, and for its values."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from ..host_reads import NUMBERS
 from ..operations import Call
 from ..placement import CPU
 from .device_copies import to
-from .handler import handles, not_covered
+from .handler import answers, handles, not_covered
 from .python_bodies import run_seen
 
 __all__ = ["is_cuda"]
@@ -38,6 +39,20 @@ def _is_cpu(machine: Hardware, call: Call) -> bool:
 def _get_device(machine: Hardware, call: Call) -> int:
     index = _device(machine, call).index
     return -1 if index is None else index
+
+
+@answers(torch._C, "_group_tensors_by_device_and_dtype")
+def _group(
+    machine: Hardware, lists: Sequence[Sequence[torch.Tensor]], with_indices: bool = False
+) -> dict[tuple[torch.device, torch.dtype], tuple[list[list[torch.Tensor]], list[int]]]:
+    """Sort the rows of some lists by where the first list's tensors are, as optimizers and gradient clipping ask."""
+    groups: dict[tuple[torch.device, torch.dtype], tuple[list[list[torch.Tensor]], list[int]]] = {}
+    for i, first in enumerate(lists[0]):
+        parts, indices = groups.setdefault((machine.places.of(first), first.dtype), ([[] for _ in lists], []))
+        for part, tensors in zip(parts, lists, strict=True):
+            part += tensors[i : i + 1]  # a list may be empty
+        indices += [i] if with_indices else []
+    return groups
 
 
 @handles(Tensor.type)

@@ -23,12 +23,6 @@ OTHERWISE: dict[str, dict[str, str]] = {
     },
     "waiting": {
         "to cuda pageable nb": "The model lets the host wait for a copy from memory that is not pinned.",
-        "mask assign scalar": "The model counts each mask as a wait; a card fills where a mask holds without one.",
-        "index cpu idx": "The model does not count the copy of a few indices.",
-        "index list": "The model does not count the copy of a few indices.",
-        "clip_grad": "The CPU's kernel asks for the norm; a card clamps without.",
-        "inv": "A card waits to see whether the matrix is singular.",
-        "solve": "A card waits to see whether the matrix is singular.",
     },
     "memory": {"checkpointed": "The card's libraries take workspace, so that another block is the first to be free."},
     "behaviour": {

@@ -42,9 +42,13 @@ def test_comparing_tells_what_is_different(monkeypatch):
     """An answer that nobody knew to be another is named, one that is known to be another is not held against it."""
     card = copy.deepcopy(RECORDED)
     card["waiting"]["item"] = "something else"
-    few = [("waiting", "item"), ("waiting", "inv"), ("mixing", "add(gpu,cpu)")]
+    few = [("waiting", "item"), ("memory", "checkpointed"), ("mixing", "add(gpu,cpu)")]
     monkeypatch.setattr(comparing, "programs", lambda: few)
 
     found = compare(card)
 
-    assert found == {"same": ["mixing: add(gpu,cpu)"], "known": ["waiting: inv"], "different": ["waiting: item"]}
+    assert found == {
+        "same": ["mixing: add(gpu,cpu)"],
+        "known": ["memory: checkpointed"],
+        "different": ["waiting: item"],
+    }
