@@ -16,10 +16,11 @@ try:
     from .parameters import ParameterRow, ParameterTable, count_parameters, parameter_table, tied_groups
     from .timing import Measurement, Timer, benchmark
 except Exception as error:
-    # While Python looks for the module of `-m`, argv begins with "-m", and the module's name stands before the rest.
-    # If that is this package, its doctor is wanted, and must speak where torch does not.
-    is_doctor = sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)].removeprefix("-m").split(".")[0] == __name__
-    if not is_doctor:
+    # While Python looks for the module of `-m`, argv begins with "-m", and the module's name stands before the rest;
+    # the command that pip installs has this package's name. Its doctor must speak where torch does not.
+    is_module = sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)].removeprefix("-m").split(".")[0] == __name__
+    is_command = bool(sys.argv) and sys.argv[0].removesuffix(".exe").endswith((f"/{__name__}", f"\\{__name__}"))
+    if not (is_module or is_command):
         raise ImportError(
             f"d2lcompute cannot be imported here ({type(error).__name__}: {error}); "
             "`python -m d2lcompute` says what is missing and how to mend it"

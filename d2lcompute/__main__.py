@@ -1,6 +1,6 @@
-"""Run the doctor: ``python -m d2lcompute`` prints a line for each check, ``--json`` the same for programs.
+"""The command ``d2lcompute``, or ``python -m d2lcompute``: examine this machine, start the course.
 
-Like the checks, this module imports the standard library alone: it has to start where torch does not.
+Like the checks of the doctor, this module imports the standard library alone: it has to start where torch does not.
 """
 
 from __future__ import annotations
@@ -12,32 +12,69 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import import_module
 
 from .doctor import Finding, diagnose
 
 __all__ = ["main"]
 
 _COLOURS = {"OK": "\033[32m", "WARN": "\033[33m", "FAIL": "\033[31m"}
+_FOLDER = "deep-learning-computation"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the findings to standard output.
+    """Do what the command line asks for; without a command, examine this machine.
 
     Args:
         arguments: the command line without the program's name; by default the process's own.
 
     Returns:
-        The exit status: 1 if any check says FAIL, else 0.
+        The exit status: 0 if all is well.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold what an ASCII terminal cannot show
+    options = _parser().parse_args(arguments)
+    return int(options.run(options))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m d2lcompute",
+        prog="d2lcompute",
+        description="The companion to the chapter 'deep learning computation' of Dive into Deep Learning.",
+        epilog="Without a command, d2lcompute examines this machine. Each command has a --help of its own.",
+    )
+    parser.add_argument("--json", action="store_true", help="as in d2lcompute doctor --json")
+    parser.set_defaults(run=_examine)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    start = commands.add_parser(
+        "start",
+        help="write your copy of the course, or bring it up to date, and open it",
+        description="Write your own copy of the course into a folder, without outputs, and open it in JupyterLab. "
+        "A copy that is there is brought up to date: what you changed, added or took out stays as it is.",
+    )
+    start.add_argument("folder", nargs="?", default=_FOLDER, help=f"the folder of your copy (default: {_FOLDER})")
+    start.add_argument("--lang", metavar="LANGUAGE", help="the course's language (default: your copy's, else en)")
+    start.add_argument("--no-lab", action="store_true", help="only write; do not open JupyterLab")
+    start.set_defaults(run=_start)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="examine this machine: what it has, what it lacks, and the remedy",
         description="Examine this machine: OK, WARN or FAIL for each check, what was found, and the remedy.",
         epilog="The exit status is 1 if any check says FAIL, else 0.",
     )
-    parser.add_argument("--json", action="store_true", help="print an array of {name, status, found, remedy} instead")
-    options = parser.parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold what an ASCII terminal cannot show
+    doctor.add_argument(
+        "--json",
+        action="store_true",
+        default=argparse.SUPPRESS,  # it may stand before the command
+        help="print an array of {name, status, found, remedy} instead",
+    )
+    return parser
+
+
+def _examine(options: argparse.Namespace) -> int:
+    """Print the findings of the doctor; 1 if any says FAIL."""
     findings = diagnose()
     if options.json:
         text = json.dumps([{"name": name, **asdict(finding)} for name, finding in findings.items()], indent=2)
@@ -46,6 +83,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = "\n".join(_line(name, finding, coloured) for name, finding in findings.items())
     print(text)
     return int(any(finding.status == "FAIL" for finding in findings.values()))
+
+
+def _start(options: argparse.Namespace) -> int:
+    """Write the learner's copy, say what was done, and open it."""
+    try:
+        starting = import_module("d2lcompute.course.starting")
+    except ModuleNotFoundError as error:
+        if error.name != "nbformat":
+            raise
+        install = f'"{sys.executable}" -m pip install "d2lcompute[notebooks]"'
+        print(f"d2lcompute start: JupyterLab is not installed: {install}", file=sys.stderr)
+        return 1
+    return int(starting.start(options.folder, options.lang, open_lab=not options.no_lab))
 
 
 def _line(name: str, finding: Finding, coloured: bool) -> str:

@@ -22,6 +22,7 @@ SHARED = {"_arguments", "_current_machine"}  # what several components use
 COMPONENTS = {
     "_arguments": set(),
     "_current_machine": set(),
+    "_user_data": set(),
     "blocks": {"_arguments"},
     "checkpoints": {"_arguments", "devices"},
     "devices": SHARED,
@@ -31,16 +32,19 @@ COMPONENTS = {
     "pretend": SHARED,
     "timing": {"_current_machine", "devices"},
     "d2lcompute": CORE,
-    "exercises": CORE | {"d2lcompute"},
+    "exercises": CORE | {"d2lcompute", "_user_data"},
     "figures": CORE | {"_arguments"},
     "interop": set(),
-    "doctor": set(),
+    "course": {"_user_data"},
+    "doctor": {"_user_data"},
     "__main__": {"doctor"},
 }
 LIBRARIES = {  # component → the libraries that it may import beside the standard one; by default torch
     "d2lcompute": set(),
     "checkpoints": {"torch", "safetensors"},
-    "exercises": {"torch", "platformdirs", "wcwidth"},
+    "exercises": {"torch", "wcwidth"},
+    "_user_data": set(),
+    "course": {"nbformat"},
     "figures": {"torch", "matplotlib", "numpy"},
     "pretend": {"torch", "torchgen"},  # the latter comes with torch
     "interop": {"torch", "torchvision", "d2l"},
@@ -48,11 +52,14 @@ LIBRARIES = {  # component → the libraries that it may import beside the stand
     "__main__": set(),
 }
 LATER = {  # component → what it may import inside a function, beside the above: the doctor has to start without it
-    "doctor": {"d2lcompute", "devices", "torch", "jupyter_client", "platformdirs"},
+    "_user_data": {"platformdirs"},
+    "__main__": {"course"},
+    "doctor": {"course", "d2lcompute", "devices", "torch", "jupyter_client"},
     "parameters": {"wcwidth"},
 }
 # Folder → its parts from the ground up: each imports those before it only. A part is a module or a folder.
 LAYERS = {
+    "course": ("merging", "source", "copying", "starting"),
     "exercises": ("sandbox", "checking", "registry", "authoring", "learner", "lessons"),
     "figures": ("style", "outline", "block_diagram", "plots", "timeline"),
 }

@@ -223,11 +223,11 @@ def test_main_returns_1_only_on_fail(monkeypatch, arguments):
 def test_main_explains_itself(capsys):
     """--help says what is printed and what the exit status means."""
     with pytest.raises(SystemExit) as stopped:
-        command.main(["--help"])
+        command.main(["doctor", "--help"])
 
     text = " ".join(capsys.readouterr().out.split())  # lines are as long as the terminal is wide
     assert stopped.value.code == 0
-    assert "python -m d2lcompute [-h] [--json]" in text
+    assert "d2lcompute doctor [-h] [--json]" in text
     assert " Examine this machine: OK, WARN or FAIL for each check, what was found, and the remedy. " in text
     assert " print an array of {name, status, found, remedy} instead " in text
     assert "The exit status is 1 if any check says FAIL, else 0." in text
@@ -314,7 +314,7 @@ def test_data_folder_is_the_one_that_exercises_use(monkeypatch, tmp_path):
 
         exercises.progress(reset=True)
 
-        assert doctor._data_folder() == tmp_path / name
+        assert doctor.user_folder() == tmp_path / name
         assert list((tmp_path / name).iterdir()) != []
 
 

@@ -6,13 +6,13 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib import import_module
-from pathlib import Path
 
+from .._user_data import user_folder
 from .checks import (
     Finding,
     check_accelerators,
     check_book,
+    check_copy,
     check_folder,
     check_jupyter,
     check_kernel,
@@ -23,12 +23,6 @@ from .checks import (
 )
 
 __all__ = ["CHECKS", "Finding", "diagnose"]
-
-
-def _data_folder() -> Path:
-    """Return the folder in which the exercises keep progress; a test compares it with theirs."""
-    chosen = os.environ.get("D2LCOMPUTE_DATA")
-    return Path(chosen or import_module("platformdirs").user_data_dir("d2lcompute", appauthor=False))
 
 
 CHECKS: Mapping[str, Callable[[], Finding]] = {
@@ -49,8 +43,9 @@ CHECKS: Mapping[str, Callable[[], Finding]] = {
         check_folder, tempfile.gettempdir, "FAIL", "set TMPDIR (on Windows TEMP) to a folder of your own"
     ),
     "data folder": partial(
-        check_folder, _data_folder, "WARN", "progress is not kept until this folder, in your home, is yours"
+        check_folder, user_folder, "WARN", "progress is not kept until this folder, in your home, is yours"
     ),
+    "your copy": partial(check_copy, user_folder),
     "current folder": partial(
         check_folder, os.getcwd, "WARN", "change to a folder of your own before you start Jupyter"
     ),

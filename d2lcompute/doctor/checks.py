@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -18,6 +19,7 @@ __all__ = [
     "Finding",
     "check_accelerators",
     "check_book",
+    "check_copy",
     "check_folder",
     "check_jupyter",
     "check_kernel",
@@ -152,6 +154,21 @@ def check_book() -> Finding:
         return Finding("WARN", f"{found}: d2l lacks a current {', '.join(lacking)}", _pip("d2lcompute[book]"))
     loader = "load_d2l() of d2lcompute.interop loads it; only its pictures need torchvision"
     return Finding("OK", f"{found}; {loader}" if d2l and not vision else found)
+
+
+def check_copy(place: Callable[[], Path]) -> Finding:
+    """The learner's copy of the course, where the last one was started, and whether the course is newer."""
+    try:
+        folder = Path(json.loads((place() / "course.json").read_text(encoding="utf-8"))["copy"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Finding("OK", "none yet", "d2lcompute start makes one, and opens it")
+    if not folder.is_dir():
+        return Finding("WARN", f"was {folder}, which is not there", f'd2lcompute start "{folder}" makes a new one')
+    if behind := import_module("d2lcompute.course.source").outdated(folder):
+        some = ", ".join(behind[:3]) + (f" and {len(behind) - 3} more" if len(behind) > 3 else "")
+        found = f"{folder}; the course has something new in {some}"
+        return Finding("WARN", found, f'd2lcompute start "{folder}" brings it in, and keeps what is yours')
+    return Finding("OK", f"{folder}, up to date")
 
 
 def check_folder(place: Callable[[], str | Path], status: str, remedy: str) -> Finding:

@@ -1,20 +1,15 @@
 """Where progress is kept: a small JSON file in the user's data folder, or memory where there is none."""
 
-import errno
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import platformdirs
+from ..._user_data import VARIABLE, user_folder, write_whole
 
-__all__ = ["VARIABLE", "passed_names", "record", "reset"]
-
-VARIABLE = "D2LCOMPUTE_DATA"
-"""The environment variable that names another folder; tests and validation set it."""
+__all__ = ["passed_names", "record", "reset"]
 
 _MOST_CHARACTERS = 1_000_000  # a record of progress has a few thousand
 _WAIT_SECONDS = 5.0
@@ -49,13 +44,7 @@ def reset() -> str:
 
 
 def _path() -> Path:
-    """Return the file's place; it is looked up each time, since the environment may change."""
-    if folder := os.environ.get(VARIABLE):
-        return Path(folder, "progress.json")
-    path = Path(platformdirs.user_data_dir("d2lcompute", appauthor=False), "progress.json")
-    if not path.is_absolute():  # a user without a home: "~" was not replaced, and would become a folder right here
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
-    return path
+    return user_folder() / "progress.json"
 
 
 def _read() -> set[str]:
@@ -97,20 +86,10 @@ def _alone() -> Iterator[None]:
 
 
 def _write(names: set[str]) -> str:
-    """Write the file in one step: a reader finds the old one or the new one, never half of one."""
     text = json.dumps({"format": 1, "passed": sorted(names)}, indent=2) + "\n"
-    temporary = None
     try:
-        path = _path()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
-            temporary = file.name
-            file.write(text)
-        os.replace(temporary, path)
+        write_whole(_path(), text)
     except OSError as error:
-        if temporary:
-            with suppress(OSError):
-                os.remove(temporary)
         _in_memory.update(names)
         return _not_kept(error)
     _in_memory.clear()

@@ -1,0 +1,179 @@
+"""Copying: the course written into a folder of the learner's, and brought up to date there.
+
+All is read and worked out before anything is written; then each file is written whole beside the old one, and only
+when all are there does each take its place.
+"""
+
+import json
+import os
+import secrets
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from .merging import Changes, cleared, mark_of, merge
+from .source import README, CourseError, language_of, source_folder
+
+__all__ = ["Written", "write_course"]
+
+_UNFINISHED = ".d2lcompute-"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        folder: the learner's copy.
+        is_new: whether there was none before.
+        changes: the notebook's file name → what happened to its cells; None for a notebook that was not there.
+    """
+
+    folder: Path
+    is_new: bool
+    changes: Mapping[str, Changes | None]
+
+
+def write_course(folder: str | Path, language: str | None = None) -> Written:
+    """Write the course into a folder, without outputs, or bring the copy there up to date.
+
+    In a copy that is there, cells that the learner changed, added or took out stay so; cells that were left alone are
+    renewed. Files that are not the course's are not touched.
+
+    Args:
+        folder: the folder; it is made if it is not there.
+        language: the language, a folder of the course; by default that of the copy, else English.
+
+    Raises:
+        CourseError: if the folder holds something else, if a notebook in it is not one, or if it cannot be written.
+    """
+    folder = Path(folder).absolute()
+    language = language or language_of(folder)
+    source = source_folder(language)
+    is_new = _check(folder, {path.name for path in source.glob("*.ipynb")})
+    readme = (source / README).read_text(encoding="utf-8")
+    mark = {"version": metadata.version("d2lcompute"), "language": language, "readme": _fingerprint(readme)}
+    texts: dict[Path, str] = {}
+    changes: dict[str, Changes | None] = {}
+    given_readmes = {_fingerprint(readme)}
+    for path in sorted(source.glob("*.ipynb")):
+        course, target = cleared(_read(path), mark), folder / path.name
+        changes[path.name] = None
+        if target.exists():
+            mine = _read(target)
+            given_readmes.add(str(mark_of(mine).get("readme")))
+            course, changes[path.name] = merge(mine, course)
+        texts[target] = nbformat.writes(nbformat.from_dict(course), indent=1, ensure_ascii=False) + "\n"
+    there = folder / README
+    if not there.exists() or _fingerprint(there.read_text(encoding="utf-8", errors="replace")) in given_readmes:
+        texts[there] = readme
+    _write_all(folder, {path: text for path, text in texts.items() if not _holds(path, text)})
+    return Written(folder, is_new, changes)
+
+
+def _check(folder: Path, names: set[str]) -> bool:
+    """Return whether a folder is new; raise if it is no place for the course.
+
+    Raises:
+        CourseError: if it is a file, cannot be written, or holds other things and none of the course.
+    """
+    if not folder.exists():
+        return True
+    if not folder.is_dir():
+        raise CourseError(f"{folder}: expected a folder, found a file; give the name of a folder")
+    held = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CourseError(f"{folder}: this folder is protected from writing; choose another, or make it yours")
+    if protected := [name for name in held if name in names and not os.access(folder / name, os.W_OK)]:
+        raise CourseError(
+            f"{folder / protected[0]}: this file is protected from writing; make it writable, and try again"
+        )
+    if held and not names.intersection(held):
+        some = ", ".join(sorted(held)[:3]) + (", …" if len(held) > 3 else "")
+        raise CourseError(f"{folder}: holds something else ({some}); give the name of a new folder")
+    return not held
+
+
+def _read(path: Path) -> Any:
+    """Read a notebook; each of its cells has an id of its own afterwards.
+
+    Raises:
+        CourseError: if it is no notebook.
+    """
+    advice = "rename it or move it out of the folder: a new one is written in its place"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        _give_ids(content["cells"])
+        content["nbformat_minor"] = max(5, content["nbformat_minor"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            notebook = nbformat.reads(json.dumps(content), as_version=4)
+            nbformat.validate(notebook)
+    except OSError as error:
+        raise CourseError(f"{path}: cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise CourseError(f"{path}: expected a notebook, found a file that is no longer JSON; {advice}") from error
+    except (
+        nbformat.ValidationError,
+        nbformat.reader.NotJSONError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise CourseError(f"{path}: expected a notebook, found JSON of another form; {advice}") from error
+    return notebook
+
+
+def _give_ids(cells: list[dict[str, Any]]) -> None:
+    """Give an id to each cell that has none, as in notebooks of other programs, or that of another cell."""
+    seen: set[str] = set()
+    for number, cell in enumerate(cells):
+        name = cell.get("id") or cell["metadata"].get("id") or f"cell-{number}"  # Colab keeps it in the metadata
+        while name in seen:
+            name = f"{name[:50]}-{secrets.token_hex(4)}"
+        seen.add(name)
+        cell["id"] = name
+
+
+def _fingerprint(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Return whether a file holds this text already."""
+    return path.exists() and path.read_bytes() == text.encode()
+
+
+def _write_all(folder: Path, texts: Mapping[Path, str]) -> None:
+    """Write each file beside its place, then let each take it.
+
+    Raises:
+        CourseError: if one cannot be written; then all places are as before.
+    """
+    written: dict[Path, Path] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for unfinished in folder.glob(f"{_UNFINISHED}*"):
+            unfinished.unlink()  # of a run that was killed
+        for path, text in texts.items():
+            written[path] = folder / f"{_UNFINISHED}{secrets.token_hex(8)}"
+            written[path].write_bytes(text.encode())
+            if path.exists():
+                written[path].chmod(path.stat().st_mode)
+        for path, unfinished in written.items():
+            os.replace(unfinished, path.resolve() if path.is_symlink() else path)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise CourseError(f"{folder}: cannot be written ({why}); check the space left, or choose another") from error
+    finally:
+        for unfinished in written.values():
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""Source: where the course's own notebooks are, and how a copy compares with them. The standard library alone."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from .merging import fingerprint, mark_of
+
+__all__ = ["README", "CourseError", "language_of", "languages", "outdated", "source_folder"]
+
+README = "README.md"
+_PACKAGE = Path(__file__).resolve().parents[1]
+_PLACES = (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks")  # in the installed package, in the source tree
+
+
+class CourseError(Exception):
+    """The course cannot be written into this folder; nothing in it was changed."""
+
+
+def source_folder(language: str) -> Path:
+    """Return the folder of the course in a language.
+
+    Raises:
+        CourseError: if the course is not there in this language.
+    """
+    for place in _PLACES:
+        if (place / language / README).is_file():
+            return place / language
+    there = ", ".join(languages()) or "none: the package was installed without its notebooks"
+    raise CourseError(f"lang must be a language of the course; got {language!r} (there are: {there})")
+
+
+def languages() -> list[str]:
+    """Return the languages that the course is there in."""
+    return sorted({path.parent.name for place in _PLACES for path in place.glob(f"*/{README}")})
+
+
+def language_of(folder: Path) -> str:
+    """Return the language of the copy in a folder; English if there is none."""
+    marks = (mark_of(_content(path)) for path in sorted(folder.glob("*.ipynb")))
+    return str(next((mark["language"] for mark in marks if "language" in mark), "en"))
+
+
+def outdated(folder: Path) -> list[str]:
+    """Return the names of the notebooks of which a copy lacks what the course has now.
+
+    Raises:
+        CourseError: if the course is not there in the copy's language.
+    """
+    return [
+        path.stem
+        for path in sorted(source_folder(language_of(folder)).glob("*.ipynb"))
+        if mark_of(_content(folder / path.name)).get("given") != _fingerprints(_content(path))
+    ]
+
+
+def _fingerprints(notebook: Any) -> list[list[str]]:
+    joined = [{**cell, "source": "".join(cell["source"])} for cell in notebook["cells"]]
+    return [[cell["id"], fingerprint(cell)] for cell in joined]
+
+
+def _content(path: Path) -> Any:
+    """Return what a notebook's file holds; nothing if it cannot be read."""
+    with suppress(OSError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))
+    return {}

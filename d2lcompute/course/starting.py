@@ -1,0 +1,84 @@
+"""Starting: what ``d2lcompute start`` does, and how it tells it."""
+
+import json
+import subprocess
+import sys
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+from .._user_data import user_folder, write_whole
+from .copying import Written, write_course
+from .merging import Changes
+from .source import CourseError
+
+__all__ = ["start"]
+
+FIRST = "00_start_here.ipynb"
+
+
+def start(folder: str | Path, language: str | None = None, *, open_lab: bool = True) -> int:
+    """Write the learner's copy of the course into a folder, or bring it up to date, and open it in JupyterLab.
+
+    Args:
+        folder: the folder.
+        language: the course's language; by default that of the copy, else English.
+        open_lab: open it; else only write.
+
+    Returns:
+        The exit status: 0 if all is well.
+    """
+    try:
+        written = write_course(folder, language)
+    except CourseError as error:
+        print(f"d2lcompute start: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(told(written)), flush=True)
+    with suppress(OSError):  # the doctor will not know where the copy is; nothing else is lost
+        write_whole(user_folder() / "course.json", json.dumps({"copy": str(written.folder)}) + "\n")
+    if not open_lab:
+        return 0
+    if find_spec("jupyterlab") is None:
+        install = f'"{sys.executable}" -m pip install "d2lcompute[notebooks]"'
+        print(f"d2lcompute start: the copy is written, but JupyterLab is not installed: {install}", file=sys.stderr)
+        return 1
+    with suppress(KeyboardInterrupt):
+        command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", FIRST]
+        return subprocess.call(command, cwd=written.folder)  # noqa: S603  # our own command
+    return 0
+
+
+def told(written: Written) -> list[str]:
+    r"""Return the lines that say what was done: a summary, and one for each notebook of which there is more to say.
+
+    Example:
+        >>> changes = {"01_blocks.ipynb": Changes(renewed=["a", "b"], kept=["c"], overtaken=["c"])}
+        >>> print("\n".join(told(Written(Path("course"), False, changes))))
+        course: your copy of the course is up to date: 1 notebook, 2 cells renewed, 1 of yours kept
+          01_blocks: renewed 2, kept 1 of yours; the course has changed c too: yours was kept
+    """
+    count = f"{len(written.changes)} notebook{'s' if len(written.changes) != 1 else ''}"
+    if written.is_new:
+        return [f"{written.folder}: your copy of the course, {count}. Begin with 00_start_here."]
+    everything = [changes for changes in written.changes.values() if changes]
+    renewed = sum(len(each.renewed) for each in everything)
+    kept = sum(len(each.kept) for each in everything)
+    summary = f"{count}, {renewed} cell{'s' if renewed != 1 else ''} renewed, {kept} of yours kept"
+    lines = [f"  {Path(name).stem}: {_told(changes)}" for name, changes in written.changes.items() if _told(changes)]
+    return [f"{written.folder}: your copy of the course is up to date: {summary}", *lines]
+
+
+def _told(changes: Changes | None) -> str:
+    """Say what happened to one notebook; nothing if nothing did."""
+    if changes is None:
+        return "written anew"
+    counts = [("renewed", changes.renewed), ("added", changes.added), ("dropped", changes.dropped)]
+    parts = [f"{word} {len(names)}" for word, names in counts if names]
+    if changes.kept:
+        parts.append(f"kept {len(changes.kept)} of yours")
+    notes = []
+    if changes.overtaken:
+        notes.append(f"the course has changed {', '.join(changes.overtaken)} too: yours was kept")
+    if changes.left:
+        notes.append(f"no longer in the course, and kept with a tag: {', '.join(changes.left)}")
+    return "; ".join([", ".join(parts), *notes]) if parts else ""
