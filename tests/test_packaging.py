@@ -66,10 +66,10 @@ def problems_of_wheel(names, expected):
 
 
 def package_files():
-    """Return the files of the package in the repository, as paths in a wheel."""
+    """Return the files of the package in the repository, and of the course in it, as paths in a wheel."""
     folder = ROOT / "d2lcompute"
-    files = [*folder.rglob("*.py"), folder / "py.typed"]
-    return {file.relative_to(ROOT).as_posix() for file in files}
+    files = {file.relative_to(ROOT).as_posix() for file in [*folder.rglob("*.py"), folder / "py.typed"]}
+    return files | {f"d2lcompute/notebooks/en/{file.name}" for file in (ROOT / "notebooks" / "en").glob("*.*")}
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def pip(*arguments, python=sys.executable):
 
 @pytest.mark.slow
 def test_wheel_holds_the_package_and_nothing_else(wheel):
-    """The wheel holds every module, the exercises among them, and py.typed: no tests, no notebooks."""
+    """The wheel holds every module, the exercises among them, py.typed and the course: no tests, no tools."""
     names = zipfile.ZipFile(wheel).namelist()
 
     assert problems_of_wheel(names, package_files()) == []
@@ -173,8 +173,9 @@ def bare(wheel, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def with_kernel(wheel, tmp_path_factory):
-    """Make an environment that can also run a notebook and draw."""
-    return Environment(tmp_path_factory.mktemp("kernel"), wheel, closure([*NEEDED, "ipykernel", "matplotlib"]).values())
+    """Make an environment that can also write the course, run a notebook and draw."""
+    distributions = closure([*NEEDED, "ipykernel", "matplotlib", "nbformat"]).values()
+    return Environment(tmp_path_factory.mktemp("kernel"), wheel, distributions)
 
 
 def contents(environment, cwd):
@@ -204,7 +205,7 @@ def test_contents_sees_what_else_is_there(with_kernel, tmp_path):
     installed, importable = contents(with_kernel, tmp_path)
 
     assert {"matplotlib", "ipykernel"} <= installed & importable
-    assert {"pytest", "nbformat"}.isdisjoint(importable)
+    assert {"pytest", "nbclient"}.isdisjoint(importable)
 
 
 def test_link_or_copy_copies_where_links_are_refused(tmp_path, monkeypatch):
@@ -267,10 +268,9 @@ def test_doctor_runs_in_the_bare_environment(bare, tmp_path):
     assert "FAIL" not in {finding["status"] for finding in findings.values()}
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Proactor event loop:RuntimeWarning")  # zmq on Windows, which works all the same
-def test_notebook_in_a_folder_elsewhere_imports_every_public_name(with_kernel, tmp_path, monkeypatch):
-    """A learner's own notebook, far from the repository, has all helpers and the figures from the wheel."""
+@pytest.fixture
+def execute(with_kernel, tmp_path, monkeypatch):
+    """Return what executes a notebook with the kernel of the environment that has the wheel."""
     kernel = tmp_path / "jupyter" / "kernels" / "wheel"
     kernel.mkdir(parents=True)
     command = [str(with_kernel.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -279,25 +279,73 @@ def test_notebook_in_a_folder_elsewhere_imports_every_public_name(with_kernel, t
     for name, folder in {"JUPYTER_PATH": "jupyter", "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython"}.items():
         monkeypatch.setenv(name, str(tmp_path / folder))
     monkeypatch.delenv("PYTHONPATH", raising=False)
+
+    def run(notebook, folder):
+        resources = {"metadata": {"path": str(folder)}}
+        client = NotebookClient(
+            notebook, kernel_name="wheel", timeout=120, resources=resources, shutdown_kernel="immediate"
+        )
+        client.execute()
+        return notebook
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Proactor event loop:RuntimeWarning")  # zmq on Windows, which works all the same
+def test_notebook_in_a_folder_elsewhere_imports_every_public_name(with_kernel, execute, tmp_path):
+    """A learner's own notebook, far from the repository, has all helpers and the figures from the wheel."""
     cells = [
         "import json, sys, d2lcompute",
         "from d2lcompute import *\nfrom d2lcompute.exercises import check\nfrom d2lcompute.figures import draw_blocks",
         "print(json.dumps([sys.prefix, d2lcompute.__file__, [name in globals() for name in d2lcompute.__all__]]))",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    resources = {"metadata": {"path": str(elsewhere)}}
-    NotebookClient(
-        notebook, kernel_name="wheel", timeout=120, resources=resources, shutdown_kernel="immediate"
-    ).execute()
 
-    (output,) = notebook.cells[-1].outputs
+    (output,) = execute(notebook, elsewhere).cells[-1].outputs
+
     prefix, file, imported = json.loads(output.text)
     assert Path(prefix).resolve() == with_kernel.folder.resolve()
     assert Path(file).is_relative_to(with_kernel.site)
     assert imported == [True] * len(d2lcompute.__all__)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Proactor event loop:RuntimeWarning")  # zmq on Windows, which works all the same
+def test_course_starts_from_the_wheel(with_kernel, execute, tmp_path):
+    """The installed command writes the course without the repository, and a notebook of the copy runs to its end."""
+    copy = tmp_path / "course"
+    command = with_kernel.python.with_name("d2lcompute.exe" if os.name == "nt" else "d2lcompute")
+    done = subprocess.run(
+        [command, "start", copy, "--no-lab"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{copy}: your copy of the course, 16 notebooks. Begin with 00_start_here.\n"
+
+    notebook = execute(nbformat.read(copy / "01_blocks.ipynb", as_version=4), copy)
+
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+    answers = [cell.outputs[0] for cell in notebook.cells if "exercise-check" in cell.metadata.get("tags", [])]
+    assert answers
+    assert all("not attempted yet" in answer.data["text/plain"] for answer in answers)
+
+
+@pytest.mark.slow
+def test_the_command_examines_the_bare_environment(bare, tmp_path):
+    """Where JupyterLab is missing, start says what to install, and the doctor speaks."""
+    command = bare.python.with_name("d2lcompute.exe" if os.name == "nt" else "d2lcompute")
+
+    def run(*arguments):
+        return subprocess.run([command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    start = run("start")
+    assert (start.returncode, start.stdout) == (1, "")
+    assert start.stderr.startswith("d2lcompute start: JupyterLab is not installed: ")
+    assert [path.name for path in tmp_path.iterdir() if "learning" in path.name] == []
+    assert json.loads(run("doctor", "--json").stdout) == json.loads(run("--json").stdout)
 
 
 # ---- versions, extras and commands: files that must agree

@@ -15,6 +15,7 @@ import nbformat
 COURSE = Path(__file__).resolve().parent.parent / "notebooks" / "en"
 
 TAGS = frozenset({"raises-exception", "nbval-ignore-output", "exercise-stub", "exercise-check"})
+FOR_THE_READER = {"check", "hint", "progress", "solution"}
 MAX_LINES, MAX_CLASS_LINES, MAX_MEDIAN_LINES, MAX_WORDS = 10, 20, 5, 120
 
 _ID = re.compile(r"[a-z]+(-([a-z]+|\d{1,2}))+")
@@ -101,6 +102,23 @@ def short_cells(notebook: nbformat.NotebookNode) -> Iterator[str]:
         yield f"half of the code cells have more than {MAX_MEDIAN_LINES} lines (median {statistics.median(lengths)})"
 
 
+def imports_what_it_uses(notebook: nbformat.NotebookNode) -> Iterator[str]:
+    """Each import is used. A notebook with exercises also imports, for its reader, what helps with them."""
+    trees = [(cell.id, ast.parse(_plain(cell.source))) for cell in _code(notebook)]
+    used = {node.id for _, tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    has_exercises = any(name.startswith("exercise-") for name, _ in trees)
+    imported: dict[str, str] = {}
+    for name, tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                imported |= {(alias.asname or alias.name).split(".")[0]: name for alias in node.names}
+    for alias, name in imported.items():
+        if alias not in used and not (has_exercises and alias in FOR_THE_READER):
+            yield f"{name}: imports {alias}, which nothing uses"
+    if has_exercises and (missing := FOR_THE_READER - imported.keys()):
+        yield f"no cell imports {', '.join(sorted(missing))}, and there are exercises"
+
+
 def short_prose(notebook: nbformat.NotebookNode) -> Iterator[str]:
     """Between two code cells stand 120 words at most; the title and the summary are free."""
     words, first = 0, True
@@ -182,6 +200,7 @@ RULES: tuple[Rule, ...] = (
     ids_are_words,
     tags_are_known,
     short_cells,
+    imports_what_it_uses,
     short_prose,
     checks_itself,
     shows_figures,

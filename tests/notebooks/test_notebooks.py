@@ -97,6 +97,14 @@ BAD = {
         rules.short_cells,
         lambda nb: [c.update(source=c.source + "\n1" * 6) for c in nb.cells if c.cell_type == "code"],
     ),
+    "an import that nothing uses": (
+        rules.imports_what_it_uses,
+        source("imports-seed", "import os\nimport torch\n\ntorch.manual_seed(0)"),
+    ),
+    "exercises without help": (
+        rules.imports_what_it_uses,
+        lambda nb: cell(nb, "sum-run").update(id="exercise-sum-run"),
+    ),
     "long prose": (rules.short_prose, source("sum-predict", "word " * 121)),
     "a prediction that nothing settles": (
         rules.checks_itself,
@@ -115,7 +123,7 @@ BAD = {
     "a shell command": (rules.stays_at_home, source("sum-run", "!rm net.pt")),
     "a magic": (rules.stays_at_home, source("sum-run", "%time 1 + 2")),
     "no objectives": (rules.has_its_parts, source("good-title", "# Title\n\n5 minutes")),
-    "no seed": (rules.has_its_parts, source("imports-seed", "import torch")),
+    "no seed": (rules.has_its_parts, source("imports-seed", "import torch\n\ntorch.ones(1)")),
     "no summary": (rules.has_its_parts, source("good-summary", "## The end")),
 }
 
