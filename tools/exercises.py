@@ -16,7 +16,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from d2lcompute.exercises.checking.exercise import Exercise
-from d2lcompute.exercises.registry import find, names
+from d2lcompute.exercises.registry import exercises_of
 
 COURSE = Path(__file__).resolve().parent.parent / "notebooks" / "en"
 
@@ -73,12 +73,6 @@ def _same(cell: nbformat.NotebookNode, other: nbformat.NotebookNode | None) -> b
     return other is not None and (cell.source, cell.metadata) == (other.source, other.metadata)
 
 
-def order(exercise: Exercise) -> tuple[bool, list[int], int, str]:
-    """Return the sorting key: the book's by number, then our own by difficulty."""
-    number = [int(part) for part in exercise.book[1].split(".")] if exercise.book else []
-    return (exercise.book is None, number, exercise.difficulty, exercise.name)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Bring the notebooks up to date; with --check, only say which are not, and return 1 if any."""
     parser = argparse.ArgumentParser(prog="python -m tools.exercises", description=__doc__.split("\n")[0])
@@ -88,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     behind = []
     for path in options.notebooks or sorted(COURSE.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        updated = with_exercises(notebook, sorted(map(find, names().get(path.stem, ())), key=order))
+        updated = with_exercises(notebook, exercises_of(path.stem))
         if updated != notebook.cells:
             behind.append(path.stem)
             if not options.check:

@@ -104,7 +104,7 @@ def test_every_check_passes_with_the_solutions_put_in(tmp_path):
 
     posed = {f"exercise-{name.replace('_', '-')}-check": name for each in names().values() for name in each}
     assert set(answers) == set(posed)
-    assert {name: answer for name, answer in answers.items() if not answer.startswith(f"{posed[name]}: passed")} == {}
+    assert {name: answer for name, answer in answers.items() if not answer.startswith(f"✓ {posed[name]}: passed")} == {}
     assert left == []
 
 

@@ -98,20 +98,19 @@ def test_progress_in_a_read_only_folder_reads_on(data_folder, monkeypatch):
     assert store.passed_names()[0] == {"list_blocks", "why_share"}
 
 
-WRITER = """\
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location("store", sys.argv[1])
-store = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(store)
+WRITER = """
+import sys
+from d2lcompute.exercises.learner import store
+
 sys.stdin.readline()
-notes = [store.record(f"{sys.argv[2]}_{i}") for i in range(25)]
+notes = [store.record(f"{sys.argv[1]}_{i}") for i in range(25)]
 sys.exit("".join(notes) or 0)
 """
 
 
 def test_progress_of_two_processes_is_added_up(data_folder):
     """Three processes that pass exercises at the same time lose none, and leave the one file."""
-    arguments = [sys.executable, "-c", WRITER, store.__file__]
+    arguments = [sys.executable, "-c", WRITER]
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     writers = [subprocess.Popen([*arguments, name], **pipes) for name in "abc"]
 

@@ -35,8 +35,8 @@ class CheckResult:
         message: what the learner reads.
 
     Example:
-        >>> CheckResult("parallel_block", "passed", "parallel_block: passed")
-        parallel_block: passed
+        >>> CheckResult("parallel_block", "passed", "✓ parallel_block: passed")
+        ✓ parallel_block: passed
         >>> bool(CheckResult("parallel_block", "not attempted", "parallel_block: not attempted yet"))
         False
     """
@@ -73,7 +73,9 @@ class Failure:
 
 def passed(name: str) -> CheckResult:
     """Return the result for an answer that meets every requirement."""
-    return CheckResult(name, "passed", f'{name}: passed. solution("{name}") shows one way to do it, and why it works.')
+    return CheckResult(
+        name, "passed", f'✓ {name}: passed. solution("{name}") shows one way to do it, and why it works.'
+    )
 
 
 def not_attempted(name: str) -> CheckResult:
@@ -83,7 +85,7 @@ def not_attempted(name: str) -> CheckResult:
 
 def report(name: str, failure: Failure, printed: str) -> CheckResult:
     """Return the result for an answer that fails."""
-    lines = [f"{name}: not yet", *_line("requirement", failure.requirement), *_line("input", failure.input)]
+    lines = [f"✗ {name}: not yet", *_line("requirement", failure.requirement), *_line("input", failure.input)]
     if isinstance(failure.found, Counterexample):
         lines += [*_line("expected", failure.found.expected), *_line("got", failure.found.got)]
         remark = failure.found.remark

@@ -1,13 +1,20 @@
-"""Check: try an answer, and keep that it passed."""
+"""Check: try an answer, keep that it passed, and say what comes next."""
 
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from ..checking.examine import examine
 from ..checking.report import CheckResult
-from ..registry import find
+from ..registry import NOTEBOOKS, exercises_of, find, names
 from . import store
+from .help import hints_left
 
 __all__ = ["check"]
+
+_PATIENCE = 3  # after so many failed checks in a row, help is offered
+
+_failed = Counter[str]()
 
 
 def check(name: str, answer: Any) -> CheckResult:
@@ -21,7 +28,8 @@ def check(name: str, answer: Any) -> CheckResult:
         answer: what the task asks for: a class, a function, a tuple of functions or a value.
 
     Returns:
-        A result that is true only when passed; its repr tells what was tried, what was expected and what came.
+        A result that is true only when passed; its repr tells what was tried, what was expected and what came. After
+        three failures in a row it offers a hint, and the solution when all hints were given.
 
     Raises:
         TypeError: if ``name`` is no string.
@@ -32,7 +40,37 @@ def check(name: str, answer: Any) -> CheckResult:
         parallel_block: not attempted yet. hint("parallel_block") gives a first hint.
     """
     result = examine(find(name), answer)
-    if not result:
+    if result.status == "not attempted":
         return result
-    note = store.record(name)
-    return CheckResult(name, result.status, f"{result.message}\n{note}") if note else result
+    if result:
+        _failed[name] = 0
+        note = store.record(name)
+        return _longer(result, _next(name), note)
+    _failed[name] += 1
+    return _longer(result, _offer(name)) if _failed[name] >= _PATIENCE else result
+
+
+def _offer(name: str) -> str:
+    left = hints_left(name)
+    if not left:
+        return f'  Stuck? solution("{name}") shows a solution, and why it works.'
+    return f'  Stuck? hint("{name}") gives a hint; {left} {"is" if left == 1 else "are"} left.'
+
+
+def _next(name: str) -> str:
+    """Say which exercise of the notebook is still open, from here on, then from its top; or which notebook is next."""
+    notebook = next(notebook for notebook, exercises in names().items() if name in exercises)
+    order = [exercise.name for exercise in exercises_of(notebook)]
+    here = order.index(name)
+    passed, _ = store.passed_names()
+    still_open = [each for each in order[here + 1 :] + order[:here] if each not in passed]
+    if still_open:
+        return f"Next: {still_open[0]}."
+    following = NOTEBOOKS[NOTEBOOKS.index(notebook) + 1 :]
+    return (
+        f"All exercises of {notebook} are passed. {f'Next: {following[0]}.' if following else 'progress() shows all.'}"
+    )
+
+
+def _longer(result: CheckResult, *lines: str) -> CheckResult:
+    return replace(result, message="\n".join([result.message, *filter(None, lines)]))

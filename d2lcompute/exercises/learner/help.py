@@ -10,7 +10,7 @@ import wcwidth
 from ..checking.exercise import Exercise
 from ..registry import find
 
-__all__ = ["Text", "hint", "solution", "source_of"]
+__all__ = ["Text", "hint", "hints_left", "solution", "source_of"]
 
 _given: dict[str, int] = {}
 
@@ -46,10 +46,14 @@ def hint(name: str) -> Text:
         Hint 1 of 3: ...
     """
     hints = find(name).hints
-    number = min(_given.get(name, 0) + 1, len(hints))
-    _given[name] = number
+    number = _given[name] = min(_given.get(name, 0) + 1, len(hints))
     after = f'\nThis is the last one. solution("{name}") shows a solution.' if number == len(hints) else ""
     return Text(f"Hint {number} of {len(hints)}: {hints[number - 1]}{after}")
+
+
+def hints_left(name: str) -> int:
+    """Return how many hints of an exercise have not been given in this session."""
+    return len(find(name).hints) - _given.get(name, 0)
 
 
 def solution(name: str) -> Text:

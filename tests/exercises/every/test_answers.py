@@ -255,7 +255,7 @@ def test_check_survives_any_value(name):
         result = examine(find(name), value)
 
         assert result.status == "failed", value
-        assert result.message.startswith(f"{name}: not yet\n")
+        assert result.message.startswith(f"✗ {name}: not yet\n")
 
 
 @pytest.mark.parametrize("name", CALLED)

@@ -42,7 +42,8 @@ def test_check_passed_message():
 
     assert result.status == "passed"
     assert repr(result) == (
-        'parallel_block: passed. solution("parallel_block") shows one way to do it, and why it works.'
+        '✓ parallel_block: passed. solution("parallel_block") shows one way to do it, and why it works.\n'
+        "Next: block_factory."
     )
 
 
@@ -52,7 +53,7 @@ def test_check_failed_message():
 
     assert result.status == "failed"
     head, needed, tried, expected, came, remark = result.message.split("\n")
-    assert head == "double: not yet"
+    assert head == "✗ double: not yet"
     assert needed == "  requirement  The result is twice the input."
     assert tried.startswith("  input        double on X of shape (")
     assert expected.startswith("  expected     ")
@@ -69,7 +70,7 @@ def test_check_reports_only_what_there_is_to_say():
     """A requirement without words and a trial without a plan leave no empty entries."""
     result = examine(failing(expected="this", got="that", remark="So it is."), double)
 
-    assert result.message == "double: not yet\n  expected     this\n  got          that\n  So it is."
+    assert result.message == "✗ double: not yet\n  expected     this\n  got          that\n  So it is."
 
 
 def test_check_breaks_long_lines_below_the_text():
