@@ -34,8 +34,8 @@ $(D2L): $(READY)
 run: $(READY) $(D2L)  ## execute all notebooks headless and report a line each
 	@$(BIN)/python -m tools.execute --jobs $(JOBS)
 
-lab: $(READY)  ## open the course in JupyterLab, on this machine only
-	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/en
+lab: $(READY)  ## your own copy of the course, in my-course/, opened in JupyterLab on this machine only
+	@$(BIN)/python -m d2lcompute start my-course
 
 doctor: $(READY)  ## say what is installed here and what is missing
 	@$(BIN)/python -m d2lcompute
