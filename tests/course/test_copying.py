@@ -15,6 +15,7 @@ from d2lcompute.course import copying, source, starting
 from d2lcompute.course.copying import write_course
 from d2lcompute.course.merging import MARK
 from d2lcompute.course.source import CourseError, languages, outdated, source_folder
+from d2lcompute.doctor.checks import check_copy
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = len(list((ROOT / "notebooks" / "en").glob("*.ipynb")))
@@ -401,3 +402,43 @@ def test_unfinished_files_of_a_killed_run_are_removed(small, folder):
     write_course(folder)
 
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == [".mine"]
+
+
+# The doctor's line.
+
+
+def test_the_doctor_knows_where_the_copy_is(small, folder, tmp_path):
+    """None yet, up to date, behind the course, gone: what was found, and the command that helps."""
+    place = tmp_path / "data"
+    place.mkdir()
+
+    def found():
+        return check_copy(lambda: place)
+
+    assert (found().status, found().found) == ("OK", "none yet")
+    write_course(folder)
+    (place / "course.json").write_text(json.dumps({"copy": str(folder)}), encoding="utf-8")
+    assert (found().status, found().found) == ("OK", f"{folder}, up to date")
+    change(small / "01_blocks.ipynb", "01_blocks-a", "newer")
+    assert found().status == "WARN"
+    assert found().found == f"{folder}; the course has something new in 01_blocks"
+    assert found().remedy == f'd2lcompute start "{folder}" brings it in, and keeps what is yours'
+    folder.rename(tmp_path / "elsewhere")
+    assert (found().status, found().found) == ("WARN", f"was {folder}, which is not there")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"copy": 3}', "\x00"])
+def test_the_doctor_says_none_where_the_record_is_damaged(tmp_path, text):
+    """It is only a note of a place: nothing is lost with it."""
+    (tmp_path / "course.json").write_text(text, encoding="utf-8")
+
+    assert check_copy(lambda: tmp_path).found == "none yet"
+
+
+def test_start_leaves_a_note_for_the_doctor(small, folder, tmp_path, monkeypatch):
+    """The last copy that was started is the one that is meant."""
+    monkeypatch.setenv("D2LCOMPUTE_DATA", str(tmp_path / "data"))
+
+    starting.start(folder, open_lab=False)
+
+    assert check_copy(lambda: tmp_path / "data").found == f"{folder}, up to date"
