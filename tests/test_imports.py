@@ -32,7 +32,7 @@ COMPONENTS = {
     "pretend": SHARED,
     "timing": {"_current_machine", "devices"},
     "d2lcompute": CORE,
-    "exercises": CORE | {"d2lcompute", "_user_data"},
+    "exercises": CORE | {"d2lcompute", "_user_data", "course"},
     "figures": CORE | {"_arguments"},
     "interop": set(),
     "course": {"_user_data"},

@@ -1,4 +1,4 @@
-"""Write the exercises of ``d2lcompute.exercises`` into their notebooks, between "Exercises" and "Going further".
+"""Write the exercises of ``d2lcompute.exercises`` into their notebooks, each at the end of the section it practises.
 
 An exercise is one object in one file; its cells (task, what is given, stub, check) are made from it and never edited in
 the notebook. ``make notebooks`` runs this before it executes.
@@ -54,18 +54,31 @@ def cells(exercise: Exercise) -> list[nbformat.NotebookNode]:
 
 
 def with_exercises(notebook: nbformat.NotebookNode, exercises: Sequence[Exercise]) -> list[nbformat.NotebookNode]:
-    """Return a notebook's cells with these exercises in their place; a cell that is unchanged keeps its outputs."""
-    ids = [cell.id for cell in notebook.cells]
-    start = next((i for i, name in enumerate(ids) if name.endswith("-exercises")), None)
-    end = next((i for i, name in enumerate(ids) if name.endswith("-further")), None)
-    if start is None or end is None or end < start:
-        raise ValueError(
-            "a notebook needs a cell '…-exercises' and, after it, a cell '…-further'; found neither or one"
-        )
-    before = {cell.id: cell for cell in notebook.cells[start + 1 : end]}
-    made = [cell for exercise in exercises for cell in cells(exercise)]
-    kept = [before[cell.id] if _same(cell, before.get(cell.id)) else cell for cell in made]
-    return [*notebook.cells[: start + 1], *kept, *notebook.cells[end:]]
+    """Return a notebook's cells with each exercise at the end of its section; unchanged cells keep their outputs.
+
+    Raises:
+        ValueError: if a section is not there.
+    """
+    before = {cell.id: cell for cell in notebook.cells}
+    placed = [cell for cell in notebook.cells if not cell.id.startswith("exercise-")]
+    for exercise in exercises:
+        end = _end_of_section(placed, exercise)
+        placed[end:end] = [before[cell.id] if _same(cell, before.get(cell.id)) else cell for cell in cells(exercise)]
+    return placed
+
+
+def _end_of_section(placed: Sequence[nbformat.NotebookNode], exercise: Exercise) -> int:
+    """Return the place before the next heading, behind exercises of the same section."""
+    headings = {
+        i: cell.source.splitlines()[0].lstrip("# ")
+        for i, cell in enumerate(placed)
+        if cell.cell_type == "markdown" and cell.source.startswith("##") and not cell.id.startswith("exercise-")
+    }
+    start = next((i for i, heading in headings.items() if heading == exercise.section), None)
+    if start is None:
+        there = ", ".join(map(repr, headings.values()))
+        raise ValueError(f"{exercise.name}: the notebook has no section {exercise.section!r} (there are: {there})")
+    return next((i for i in headings if i > start), len(placed))
 
 
 def _same(cell: nbformat.NotebookNode, other: nbformat.NotebookNode | None) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .merging import fingerprint, mark_of
 
-__all__ = ["README", "CourseError", "language_of", "languages", "outdated", "source_folder"]
+__all__ = ["README", "CourseError", "language_of", "languages", "outdated", "posed_in", "source_folder"]
 
 README = "README.md"
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -40,6 +40,15 @@ def language_of(folder: Path) -> str:
     """Return the language of the copy in a folder; English if there is none."""
     marks = (mark_of(_content(path)) for path in sorted(folder.glob("*.ipynb")))
     return str(next((mark["language"] for mark in marks if "language" in mark), "en"))
+
+
+def posed_in(notebook: str) -> list[str]:
+    """Return the names of a notebook's exercises in the order in which it poses them; none if it is not there."""
+    with suppress(CourseError):
+        ids = [cell["id"] for cell in _content(source_folder("en") / f"{notebook}.ipynb").get("cells", ())]
+        tasks = [name for name in ids if name.startswith("exercise-") and name.endswith("-task")]
+        return [name.removeprefix("exercise-").removesuffix("-task").replace("-", "_") for name in tasks]
+    return []
 
 
 def outdated(folder: Path) -> list[str]:

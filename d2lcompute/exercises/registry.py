@@ -42,7 +42,7 @@ def names() -> dict[str, tuple[str, ...]]:
 
 
 def exercises_of(notebook: str) -> list[Exercise]:
-    """Return a notebook's exercises in their order there: the book's by number, then our own by difficulty."""
+    """Return a notebook's exercises: the book's by number, then our own by difficulty."""
 
     def order(exercise: Exercise) -> tuple[bool, list[int], int, str]:
         number = [int(part) for part in exercise.book[1].split(".")] if exercise.book else []

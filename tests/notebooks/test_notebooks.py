@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from d2lcompute.exercises.registry import find
 from tools import execute, exercises, rules
 
 COURSE = sorted(rules.COURSE.glob("*.ipynb"))
@@ -181,21 +183,44 @@ def test_exercises_in_the_notebooks_are_those_of_the_package():
     assert exercises.main(["--check"]) == 0
 
 
-def test_exercises_are_noticed_when_they_are_behind(monkeypatch, tmp_path, capsys):
-    """A notebook whose exercise cells were edited by hand is named, and brought up to date on demand."""
+@pytest.fixture
+def one_exercise(monkeypatch, tmp_path):
+    """Let the course be one good notebook with a section "Sums", of which one exercise is to be."""
     nb = good_notebook()
+    cell(nb, "sum-predict").source = "## Sums\n\n" + cell(nb, "sum-predict").source
+    cell(nb, "first-caption").source = "## Figures\n\n" + cell(nb, "first-caption").source
     nb.cells.insert(-1, new_markdown_cell("### an exercise that nobody knows", id="exercise-unknown-task"))
-    path = tmp_path / "01_blocks.ipynb"
-    nbformat.write(nb, path)
+    nbformat.write(nb, tmp_path / "01_blocks.ipynb")
+    posed = replace(find("parallel_block"), section="Sums")
     monkeypatch.setattr(exercises, "COURSE", tmp_path)
+    monkeypatch.setattr(exercises, "exercises_of", lambda notebook: [posed])
+    return tmp_path / "01_blocks.ipynb"
 
+
+def test_exercises_are_noticed_when_they_are_behind(one_exercise, capsys):
+    """A notebook whose exercise cells were edited by hand is named, and brought up to date on demand."""
     assert exercises.main(["--check"]) == 1
     assert "out of step in: 01_blocks" in capsys.readouterr().out
     assert exercises.main([]) == 0
     assert exercises.main(["--check"]) == 0
-    ids = [c.id for c in nbformat.read(path, as_version=4).cells]
+    ids = [c.id for c in nbformat.read(one_exercise, as_version=4).cells]
     assert "exercise-unknown-task" not in ids
-    assert "exercise-parallel-block-check" in ids
+    place = ids.index("exercise-parallel-block-task")
+    assert ids[place - 1 : place + 4] == [
+        "first-draw",
+        "exercise-parallel-block-task",
+        "exercise-parallel-block-stub",
+        "exercise-parallel-block-check",
+        "first-caption",
+    ]
+
+
+def test_a_section_that_is_not_there_is_told(one_exercise, monkeypatch):
+    """A heading that was renamed does not lose its exercises: the error names it and those that there are."""
+    monkeypatch.setattr(exercises, "exercises_of", lambda notebook: [replace(find("parallel_block"), section="Sum")])
+
+    with pytest.raises(ValueError, match=r"parallel_block: the notebook has no section 'Sum' \(there are: 'Sums', "):
+        exercises.main([])
 
 
 def run_nbval(path):

@@ -1,7 +1,7 @@
 """The exercises as the notebooks pose them, with the solutions put in: every check passes, and no file is written.
 
 Only the imports, what is given, and the exercises' own cells run here. All other cells are executed by nbval, with the
-stubs in place; nothing that follows the exercises uses them.
+stubs in place; none uses what an exercise binds.
 """
 
 import ast
@@ -116,9 +116,56 @@ def test_a_stub_that_stays_is_noticed(tmp_path):
     assert all(": not attempted yet." in answer for answer in answers.values())
 
 
-def test_exercises_stand_where_nothing_uses_them():
-    """After the exercises no code follows: running their cells alone leaves nothing out."""
-    for notebook in COURSE.values():
-        ids = [cell.id for cell in notebook.cells]
-        last = max((i for i, name in enumerate(ids) if name.startswith("exercise-")), default=len(ids))
-        assert [cell.id for cell in notebook.cells[last + 1 :] if cell.cell_type == "code"] == []
+def bound(source):
+    """Return the names that a cell gives to something."""
+    names = set()
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            names.add(statement.name)
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return names
+
+
+def used(source):
+    """Return the names that a cell uses."""
+    return {
+        node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+
+
+def meddling(cells):
+    """Return the cells of lessons that use a name which an exercise before them has bound."""
+    taken, found = {}, []
+    for name, source in cells:
+        if name.startswith("exercise-"):
+            taken |= dict.fromkeys(bound(source), name)
+            continue
+        found += [f"{name} uses {each}, of {taken[each]}" for each in sorted(used(source) & taken.keys())]
+        taken = {each: owner for each, owner in taken.items() if each not in bound(source)}
+    return found
+
+
+@pytest.mark.parametrize("name", COURSE)
+def test_no_lesson_uses_what_an_exercise_binds(name):
+    """Whatever a learner writes into a stub, the cells after it run as they do here."""
+    cells = [(cell.id, cell.source) for cell in COURSE[name].cells if cell.cell_type == "code"]
+
+    assert meddling(cells) == []
+
+
+def test_meddling_is_noticed():
+    """A name that the lesson uses, gives anew, and uses again."""
+    cells = [
+        ("a-run", "X = 1"),
+        ("exercise-b-stub", "def X(): ..."),
+        ("c-run", "X"),
+        ("d-run", "X = 2"),
+        ("e-run", "X"),
+    ]
+
+    assert meddling(cells) == ["c-run uses X, of exercise-b-stub"]

@@ -19,6 +19,7 @@ class Exercise:
     Args:
         name: what learners write in ``check(name, answer)``; also the name of the file.
         notebook: the notebook that poses it, such as ``"01_blocks"``.
+        section: the heading of the section that it practises, and at whose end it stands.
         book: its number in the Chinese and in the English book, such as ``("5.1.2", "6.1.2")``; None for our own.
         difficulty: from 1 (read one output) to 5 (an afternoon).
         minutes: how long it takes someone who has read the section.
@@ -36,6 +37,7 @@ class Exercise:
 
     name: str
     notebook: str
+    section: str
     book: tuple[str, str] | None
     difficulty: int
     minutes: int

@@ -4,9 +4,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+from ...course.source import posed_in
 from ..checking.examine import examine
 from ..checking.report import CheckResult
-from ..registry import NOTEBOOKS, exercises_of, find, names
+from ..registry import NOTEBOOKS, find, names
 from . import store
 from .help import hints_left
 
@@ -60,7 +61,7 @@ def _offer(name: str) -> str:
 def _next(name: str) -> str:
     """Say which exercise of the notebook is still open, from here on, then from its top; or which notebook is next."""
     notebook = next(notebook for notebook, exercises in names().items() if name in exercises)
-    order = [exercise.name for exercise in exercises_of(notebook)]
+    order = posed_in(notebook) or list(names()[notebook])
     here = order.index(name)
     passed, _ = store.passed_names()
     still_open = [each for each in order[here + 1 :] + order[:here] if each not in passed]

@@ -21,6 +21,7 @@ def double(X):
 EXERCISE = Exercise(
     name="double",
     notebook="00_start_here",
+    section="Tensors",
     book=None,
     difficulty=1,
     minutes=1,

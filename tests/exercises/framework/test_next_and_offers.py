@@ -2,10 +2,11 @@
 
 import pytest
 
+from d2lcompute.course.source import posed_in
 from d2lcompute.exercises import check, hint
 from d2lcompute.exercises.learner import check as checking
 from d2lcompute.exercises.learner import help as helping
-from d2lcompute.exercises.registry import NOTEBOOKS, exercises_of, find, names
+from d2lcompute.exercises.registry import NOTEBOOKS, find, names
 
 NAME = "parallel_block"
 
@@ -55,7 +56,7 @@ def test_a_stub_is_no_failure_and_passing_begins_anew():
 
 def test_passing_says_what_is_next():
     """The next one that is open in the notebook's order, then those before it, then the next notebook."""
-    order = [exercise.name for exercise in exercises_of("01_blocks")]
+    order = posed_in("01_blocks")
     middle = len(order) // 2
     said = [last_line(check(name, find(name).solution)) for name in order[middle:] + order[:middle]]
 
@@ -65,17 +66,22 @@ def test_passing_says_what_is_next():
 
 def test_after_the_last_notebook_progress_shows_all():
     """There is no next one."""
-    last = [exercise.name for exercise in exercises_of(NOTEBOOKS[-1])]
-    for name in last:
+    for name in names()[NOTEBOOKS[-1]]:
         said = last_line(check(name, find(name).solution))
 
     assert said == f"All exercises of {NOTEBOOKS[-1]} are passed. progress() shows all."
 
 
-def test_exercises_stand_in_the_order_of_the_book():
-    """Its own by number, then ours by difficulty; none is missing."""
+def test_every_exercise_is_posed_where_its_notebook_says():
+    """The order is that of the notebook's cells; none is missing, and none is posed twice."""
     for notebook, each in names().items():
-        exercises = exercises_of(notebook)
-        assert sorted(exercise.name for exercise in exercises) == sorted(each)
-        books = [exercise.book is not None for exercise in exercises]
-        assert books == sorted(books, reverse=True)
+        assert sorted(posed_in(notebook)) == sorted(each)
+    assert posed_in("01_blocks").index("block_router") < posed_in("01_blocks").index("parallel_block")
+
+
+def test_without_the_notebooks_the_next_one_is_by_name(monkeypatch):
+    """A package that was installed without them still says what is open."""
+    monkeypatch.setattr(checking, "posed_in", lambda notebook: [])
+    first, second = names()["01_blocks"][:2]
+
+    assert last_line(check(first, find(first).solution)) == f"Next: {second}."

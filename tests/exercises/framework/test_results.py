@@ -43,7 +43,7 @@ def test_check_passed_message():
     assert result.status == "passed"
     assert repr(result) == (
         '✓ parallel_block: passed. solution("parallel_block") shows one way to do it, and why it works.\n'
-        "Next: block_factory."
+        "Next: list_blocks."
     )
 
 

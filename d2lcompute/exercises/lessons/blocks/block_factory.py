@@ -88,6 +88,7 @@ def _block(width: int, weight: torch.Tensor | None = None) -> nn.Module:
 EXERCISE = Exercise(
     name="block_factory",
     notebook="01_blocks",
+    section="Rebuild `nn.Sequential`",
     book=("5.1.3", "6.1.3"),
     difficulty=2,
     minutes=10,

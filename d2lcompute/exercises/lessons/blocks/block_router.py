@@ -95,6 +95,7 @@ def runs_no_other_block(answer: type[nn.Module], trial: Trial) -> None:
 EXERCISE = Exercise(
     name="block_router",
     notebook="01_blocks",
+    section="What is not registered",
     book=None,
     difficulty=2,
     minutes=10,

@@ -80,6 +80,7 @@ SOLUTION = {"forward_works": True, "parameters": 0, "state_dict_keys": 0, "optim
 EXERCISE = Exercise(
     name="list_blocks",
     notebook="01_blocks",
+    section="What is not registered",
     book=("5.1.1", "6.1.1"),
     difficulty=1,
     minutes=5,

@@ -103,6 +103,7 @@ def _nets_and_input(
 EXERCISE = Exercise(
     name="parallel_block",
     notebook="01_blocks",
+    section="Blocks in blocks",
     book=("5.1.2", "6.1.2"),
     difficulty=2,
     minutes=10,

@@ -81,6 +81,7 @@ def registers_the_blocks(answer: type[nn.Module], trial: Trial) -> None:
 EXERCISE = Exercise(
     name="registered_list",
     notebook="01_blocks",
+    section="What is not registered",
     book=("5.1.1", "6.1.1"),
     difficulty=2,
     minutes=10,

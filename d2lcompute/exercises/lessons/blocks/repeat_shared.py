@@ -106,6 +106,7 @@ def does_nothing_zero_times(answer: type[nn.Module], trial: Trial) -> None:
 EXERCISE = Exercise(
     name="repeat_shared",
     notebook="01_blocks",
+    section="The loop that skips",
     book=None,
     difficulty=2,
     minutes=10,

@@ -98,6 +98,7 @@ def leaves_the_blocks_output_alone(answer: type[nn.Module], trial: Trial) -> Non
 EXERCISE = Exercise(
     name="residual_block",
     notebook="01_blocks",
+    section="Python inside `forward`",
     book=None,
     difficulty=1,
     minutes=5,

@@ -83,6 +83,7 @@ def _coefficients(X: torch.Tensor) -> torch.Tensor:
 EXERCISE = Exercise(
     name="half_fourier",
     notebook="05_custom_layers",
+    section="A layer without parameters",
     book=("5.4.2", "6.5.2"),
     difficulty=2,
     minutes=10,

@@ -89,6 +89,7 @@ def learns(answer: type[nn.Module], trial: Trial) -> None:
 EXERCISE = Exercise(
     name="learned_scale",
     notebook="05_custom_layers",
+    section="A layer with parameters",
     book=None,
     difficulty=1,
     minutes=5,

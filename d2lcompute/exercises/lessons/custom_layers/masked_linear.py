@@ -129,6 +129,7 @@ def _filled(
 EXERCISE = Exercise(
     name="masked_linear",
     notebook="05_custom_layers",
+    section="Parameter, buffer or plain attribute",
     book=None,
     difficulty=3,
     minutes=15,

@@ -99,6 +99,7 @@ def _replicas(trial: Trial, *, frozen: bool = False, nudge: str) -> list[nn.Modu
 EXERCISE = Exercise(
     name="average_gradients",
     notebook="13_distributed",
+    section="What agreeing on a gradient takes",
     book=None,
     difficulty=2,
     minutes=10,

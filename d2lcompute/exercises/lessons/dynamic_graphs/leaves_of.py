@@ -138,6 +138,7 @@ def _name(tensor: torch.Tensor, leaves: Leaves) -> str:
 EXERCISE = Exercise(
     name="leaves_of",
     notebook="09_dynamic_graphs",
+    section="Walk through it",
     book=None,
     difficulty=3,
     minutes=15,

@@ -141,6 +141,7 @@ def _training(trial: Trial, *, nudge: str) -> _Training:
 EXERCISE = Exercise(
     name="mean_of_losses",
     notebook="09_dynamic_graphs",
+    section="A graph belongs to one call",
     book=None,
     difficulty=2,
     minutes=5,

@@ -147,6 +147,7 @@ def _outputs(answer: Answer, net: nn.Module, X: torch.Tensor, trial: Trial) -> O
 EXERCISE = Exercise(
     name="record_outputs",
     notebook="09_dynamic_graphs",
+    section="Hooks",
     book=None,
     difficulty=3,
     minutes=20,

@@ -78,6 +78,7 @@ def _views(trial: Trial) -> list[tuple[str, torch.Tensor]]:
 EXERCISE = Exercise(
     name="compact_save",
     notebook="06_file_io",
+    section="Tensors in files",
     book=None,
     difficulty=2,
     minutes=5,

@@ -134,6 +134,7 @@ def _copied(state: dict[str, Any]) -> State:
 EXERCISE = Exercise(
     name="load_matching",
     notebook="06_file_io",
+    section="What is converted in silence",
     book=None,
     difficulty=3,
     minutes=15,

@@ -103,6 +103,7 @@ class _Trap:
 EXERCISE = Exercise(
     name="safe_load",
     notebook="06_file_io",
+    section="What is safe to load",
     book=None,
     difficulty=2,
     minutes=10,

@@ -160,6 +160,7 @@ def _text(layer: nn.Module) -> str:
 EXERCISE = Exercise(
     name="save_architecture",
     notebook="06_file_io",
+    section="What is safe to load",
     book=("5.5.3", "6.6.3"),
     difficulty=4,
     minutes=30,

@@ -183,6 +183,7 @@ def _about(device: Device, came: float, idle: float) -> str:
 EXERCISE = Exercise(
     name="big_and_small",
     notebook="07_gpu",
+    section="Small products, large products",
     book=("5.6.1", "6.7.1"),
     difficulty=2,
     minutes=10,

@@ -127,6 +127,7 @@ def _sorted(sizes: dict[str, int]) -> dict[str, int]:
 EXERCISE = Exercise(
     name="bytes_on",
     notebook="07_gpu",
+    section="What fills the memory",
     book=None,
     difficulty=2,
     minutes=10,

@@ -109,6 +109,7 @@ def _about_reads(machine: Machine, reads: int, n: int) -> str:
 EXERCISE = Exercise(
     name="log_norms",
     notebook="07_gpu",
+    section="What logging costs",
     book=("5.6.3", "6.7.3"),
     difficulty=3,
     minutes=15,

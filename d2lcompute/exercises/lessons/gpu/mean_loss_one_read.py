@@ -89,6 +89,7 @@ def _task(trial: Trial, *, nudge: str) -> tuple[Machine, nn.Module, Batches, tor
 EXERCISE = Exercise(
     name="mean_loss_one_read",
     notebook="07_gpu",
+    section="Copying to the device",
     book=None,
     difficulty=3,
     minutes=15,

@@ -93,6 +93,7 @@ def _saved(source: nn.Module, trial: Trial, device: str) -> Path:
 EXERCISE = Exercise(
     name="read_write_on_gpu",
     notebook="07_gpu",
+    section="Nets",
     book=("5.6.2", "6.7.2"),
     difficulty=2,
     minutes=10,

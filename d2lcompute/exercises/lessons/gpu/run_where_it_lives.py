@@ -76,6 +76,7 @@ def _situations(trial: Trial) -> Iterator[tuple[Machine, nn.Module, torch.Tensor
 EXERCISE = Exercise(
     name="run_where_it_lives",
     notebook="07_gpu",
+    section="Nets",
     book=None,
     difficulty=1,
     minutes=5,

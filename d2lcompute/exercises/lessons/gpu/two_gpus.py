@@ -131,6 +131,7 @@ def _require_places(machine: Machine, trial: Trial, came: Devices, devices: Devi
 EXERCISE = Exercise(
     name="two_gpus",
     notebook="07_gpu",
+    section="Two devices at once",
     book=("5.6.4", "6.7.4"),
     difficulty=3,
     minutes=15,

@@ -57,6 +57,7 @@ def _compare(came: Any, layer: nn.Linear, mistakes: dict[str, Any], trial: Trial
 EXERCISE = Exercise(
     name="default_bound",
     notebook="03_initialization",
+    section="What a new layer starts with",
     book=None,
     difficulty=1,
     minutes=5,

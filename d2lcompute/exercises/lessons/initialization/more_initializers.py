@@ -144,6 +144,7 @@ def _judge(weight: torch.Tensor, name: str, trial: Trial) -> None:
 EXERCISE = Exercise(
     name="more_initializers",
     notebook="03_initialization",
+    section="Different layers, different values",
     book=("5.2.2", "6.3.1"),
     difficulty=2,
     minutes=15,

@@ -101,6 +101,7 @@ def _require_named(came: list[str], expected: set[str], trial: Trial) -> None:
 EXERCISE = Exercise(
     name="skipped_layers",
     notebook="03_initialization",
+    section="The test that skips",
     book=None,
     difficulty=2,
     minutes=10,

@@ -165,6 +165,7 @@ def _about(net: nn.Sequential, start: nn.Sequential, X: torch.Tensor) -> str:
 EXERCISE = Exercise(
     name="unit_variance_init",
     notebook="03_initialization",
+    section="An initializer of your own",
     book=None,
     difficulty=4,
     minutes=25,

@@ -155,6 +155,7 @@ def _normalized(trial: Trial) -> tuple[nn.Sequential, Any, tuple[int, int]]:
 EXERCISE = Exercise(
     name="clean_dry_run",
     notebook="04_lazy_initialization",
+    section="A dry run that leaves no trace",
     book=None,
     difficulty=3,
     minutes=15,

@@ -62,6 +62,7 @@ def _plan(trial: Trial) -> None:
 EXERCISE = Exercise(
     name="first_size_only",
     notebook="04_lazy_initialization",
+    section="Layer by layer, while the data passes",
     book=("5.3.1", "6.4.1"),
     difficulty=1,
     minutes=5,

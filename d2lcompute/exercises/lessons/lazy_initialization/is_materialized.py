@@ -65,6 +65,7 @@ def _try(answer: Answer, trial: Trial, net: nn.Module, text: str, expected: bool
 EXERCISE = Exercise(
     name="is_materialized",
     notebook="04_lazy_initialization",
+    section="What works before the dry run",
     book=None,
     difficulty=1,
     minutes=5,

@@ -132,6 +132,7 @@ def _text(layer: nn.Module) -> str:
 EXERCISE = Exercise(
     name="mismatched_sizes",
     notebook="04_lazy_initialization",
+    section="A dry run that stops half way",
     book=("5.3.2", "6.4.2"),
     difficulty=3,
     minutes=15,

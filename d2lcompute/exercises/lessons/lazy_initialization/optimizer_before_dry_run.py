@@ -92,6 +92,7 @@ SOLUTION = {
 EXERCISE = Exercise(
     name="optimizer_before_dry_run",
     notebook="04_lazy_initialization",
+    section="An optimizer that was there first",
     book=None,
     difficulty=2,
     minutes=10,

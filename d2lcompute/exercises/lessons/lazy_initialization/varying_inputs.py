@@ -132,6 +132,7 @@ def _trained(out: Any) -> list[torch.Tensor]:
 EXERCISE = Exercise(
     name="varying_inputs",
     notebook="04_lazy_initialization",
+    section="When to write the sizes down",
     book=("5.3.3", "6.4.3"),
     difficulty=3,
     minutes=20,

@@ -97,6 +97,7 @@ SOLUTION = {
 EXERCISE = Exercise(
     name="autocast_dtypes",
     notebook="11_mixed_precision",
+    section="A net under autocast",
     book=None,
     difficulty=2,
     minutes=5,

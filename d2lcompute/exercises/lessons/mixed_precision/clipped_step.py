@@ -124,6 +124,7 @@ def _stale(net: nn.Module) -> list[torch.Tensor]:
 EXERCISE = Exercise(
     name="clipped_step",
     notebook="11_mixed_precision",
+    section="Scaling by hand",
     book=None,
     difficulty=3,
     minutes=15,

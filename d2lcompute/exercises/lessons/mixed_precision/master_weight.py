@@ -91,6 +91,7 @@ def _task(trial: Trial) -> tuple[torch.Tensor, list[torch.Tensor], float]:
 EXERCISE = Exercise(
     name="master_weight",
     notebook="11_mixed_precision",
+    section="The weights stay in float32",
     book=None,
     difficulty=2,
     minutes=10,

@@ -101,6 +101,7 @@ def _net(trial: Trial, prefix: str, state: str = "", *, nudge: str) -> nn.Module
 EXERCISE = Exercise(
     name="freeze_all_but",
     notebook="02_parameters",
+    section="Freeze parameters",
     book=None,
     difficulty=2,
     minutes=10,

@@ -107,6 +107,7 @@ def _shapes(answer: Callable[[nn.Module], Any], net: nn.Module, trial: Trial) ->
 EXERCISE = Exercise(
     name="nest_mlp_shapes",
     notebook="02_parameters",
+    section="Parameters of nested blocks",
     book=("5.2.1", "6.2.1"),
     difficulty=1,
     minutes=5,

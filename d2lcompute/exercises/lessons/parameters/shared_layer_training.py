@@ -137,6 +137,7 @@ def _pairs(came: Any, steps: int, trial: Trial) -> Pairs:
 EXERCISE = Exercise(
     name="shared_layer_training",
     notebook="02_parameters",
+    section="The gradient of a tied parameter",
     book=("5.2.3", "6.2.2"),
     difficulty=3,
     minutes=20,

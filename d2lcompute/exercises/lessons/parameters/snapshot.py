@@ -114,6 +114,7 @@ def _sorted(state: State) -> State:
 EXERCISE = Exercise(
     name="snapshot",
     notebook="02_parameters",
+    section="`state_dict`: what a net would save",
     book=None,
     difficulty=2,
     minutes=5,

@@ -149,6 +149,7 @@ def _memory(parameter: nn.Parameter) -> int:
 EXERCISE = Exercise(
     name="untie",
     notebook="02_parameters",
+    section="Which names are tied?",
     book=None,
     difficulty=4,
     minutes=30,

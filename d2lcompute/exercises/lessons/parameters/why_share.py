@@ -84,6 +84,7 @@ def _pair(answer: Callable[[nn.Module], Any], net: nn.Module, trial: Trial) -> A
 EXERCISE = Exercise(
     name="why_share",
     notebook="02_parameters",
+    section="Count and list",
     book=("5.2.4", "6.2.3"),
     difficulty=2,
     minutes=10,

@@ -147,6 +147,7 @@ def _raised(answer: Answer, net: nn.Module, name: str, values: torch.Tensor, tri
 EXERCISE = Exercise(
     name="write_values",
     notebook="02_parameters",
+    section="Why not through `.data`?",
     book=None,
     difficulty=3,
     minutes=15,

@@ -91,6 +91,7 @@ def _called(answer: Any, x: torch.Tensor, max_error: float, trial: Trial) -> int
 EXERCISE = Exercise(
     name="bits_needed",
     notebook="12_quantization",
+    section="The error and the bits",
     book=None,
     difficulty=2,
     minutes=10,

@@ -82,6 +82,7 @@ def _came(answer: Any, task: Task, trial: Trial) -> Any:
 EXERCISE = Exercise(
     name="integer_product",
     notebook="12_quantization",
+    section="Multiply integers",
     book=None,
     difficulty=3,
     minutes=15,

@@ -117,6 +117,7 @@ def _called(answer: Any, W: torch.Tensor, trial: Trial) -> tuple[torch.Tensor, t
 EXERCISE = Exercise(
     name="quantize_rows",
     notebook="12_quantization",
+    section="Per tensor or per channel",
     book=None,
     difficulty=3,
     minutes=15,

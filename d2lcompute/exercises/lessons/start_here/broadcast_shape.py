@@ -78,6 +78,7 @@ def _plan(trial: Trial, a: Shape, b: Shape, *, nudge: str) -> None:
 EXERCISE = Exercise(
     name="broadcast_shape",
     notebook="00_start_here",
+    section="Broadcasting",
     book=None,
     difficulty=2,
     minutes=10,

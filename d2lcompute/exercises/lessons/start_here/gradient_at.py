@@ -93,6 +93,7 @@ def _point(trial: Trial, what: str) -> torch.Tensor:
 EXERCISE = Exercise(
     name="gradient_at",
     notebook="00_start_here",
+    section="Gradients",
     book=None,
     difficulty=2,
     minutes=10,

@@ -76,6 +76,7 @@ def _try(
 EXERCISE = Exercise(
     name="same_storage",
     notebook="00_start_here",
+    section="Slices are views",
     book=None,
     difficulty=2,
     minutes=10,

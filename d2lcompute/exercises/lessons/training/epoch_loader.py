@@ -136,6 +136,7 @@ def _order(loader: Any, trial: Trial) -> list[int]:
 EXERCISE = Exercise(
     name="epoch_loader",
     notebook="08_training",
+    section="A DataLoader with its own random generator",
     book=None,
     difficulty=3,
     minutes=15,

@@ -143,6 +143,7 @@ def _first_dip(losses: list[float]) -> int:
 EXERCISE = Exercise(
     name="keep_best",
     notebook="08_training",
+    section="When to stop, what to keep",
     book=None,
     difficulty=3,
     minutes=15,

@@ -118,6 +118,7 @@ def _modes(net: nn.Module) -> dict[str, bool]:
 EXERCISE = Exercise(
     name="predict_classes",
     notebook="08_training",
+    section="`train()` and `eval()`",
     book=None,
     difficulty=2,
     minutes=10,

@@ -124,6 +124,7 @@ def lists_a_shared_layer_once(answer: Answer, trial: Trial) -> None:
 EXERCISE = Exercise(
     name="count_by_layer",
     notebook="10_visualization",
+    section="The tree of modules",
     book=None,
     difficulty=3,
     minutes=15,
