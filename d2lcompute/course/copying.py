@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 
 from .merging import Changes, cleared, mark_of, merge
-from .source import README, CourseError, language_of, source_folder
+from .source import CourseError, language_of, source_folder
 
 __all__ = ["Written", "write_course"]
 
@@ -58,22 +58,24 @@ def write_course(folder: str | Path, language: str | None = None) -> Written:
     language = language or language_of(folder)
     source = source_folder(language)
     is_new = _check(folder, {path.name for path in source.glob("*.ipynb")})
-    readme = (source / README).read_text(encoding="utf-8")
-    mark = {"version": metadata.version("d2lcompute"), "language": language, "readme": _fingerprint(readme)}
+    pages = {path.name: path.read_text(encoding="utf-8") for path in source.glob("*.md")}
+    mark: dict[str, Any] = {"version": metadata.version("d2lcompute"), "language": language}
+    mark["pages"] = {name: _fingerprint(text) for name, text in pages.items()}
     texts: dict[Path, str] = {}
     changes: dict[str, Changes | None] = {}
-    given_readmes = {_fingerprint(readme)}
+    given = {_fingerprint(text) for text in pages.values()}
     for path in sorted(source.glob("*.ipynb")):
         course, target = cleared(_read(path), mark), folder / path.name
         changes[path.name] = None
         if target.exists():
             mine = _read(target)
-            given_readmes.add(str(mark_of(mine).get("readme")))
+            given |= set(mark_of(mine).get("pages", {}).values())
             course, changes[path.name] = merge(mine, course)
         texts[target] = nbformat.writes(nbformat.from_dict(course), indent=1, ensure_ascii=False) + "\n"
-    there = folder / README
-    if not there.exists() or _fingerprint(there.read_text(encoding="utf-8", errors="replace")) in given_readmes:
-        texts[there] = readme
+    for name, text in pages.items():
+        there = folder / name
+        if not there.exists() or _fingerprint(there.read_text(encoding="utf-8", errors="replace")) in given:
+            texts[there] = text
     _write_all(folder, {path: text for path, text in texts.items() if not _holds(path, text)})
     return Written(folder, is_new, changes)
 

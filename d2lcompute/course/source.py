@@ -7,9 +7,9 @@ from typing import Any
 
 from .merging import fingerprint, mark_of
 
-__all__ = ["README", "CourseError", "language_of", "languages", "outdated", "posed_in", "source_folder"]
+__all__ = ["CourseError", "language_of", "languages", "outdated", "posed_in", "source_folder"]
 
-README = "README.md"
+_README = "README.md"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _PLACES = (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks")  # in the installed package, in the source tree
 
@@ -25,7 +25,7 @@ def source_folder(language: str) -> Path:
         CourseError: if the course is not there in this language.
     """
     for place in _PLACES:
-        if (place / language / README).is_file():
+        if (place / language / _README).is_file():
             return place / language
     there = ", ".join(languages()) or "none: the package was installed without its notebooks"
     raise CourseError(f"lang must be a language of the course; got {language!r} (there are: {there})")
@@ -33,7 +33,7 @@ def source_folder(language: str) -> Path:
 
 def languages() -> list[str]:
     """Return the languages that the course is there in."""
-    return sorted({path.parent.name for place in _PLACES for path in place.glob(f"*/{README}")})
+    return sorted({path.parent.name for place in _PLACES for path in place.glob(f"*/{_README}")})
 
 
 def language_of(folder: Path) -> str:

@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from d2lcompute.course.merging import LEFT, cleared, fingerprint, mark_of, merge
 
-MARK = {"version": "1", "language": "en", "readme": "r"}
+MARK = {"version": "1", "language": "en", "pages": {"README.md": "r"}}
 
 
 def course(**sources):
