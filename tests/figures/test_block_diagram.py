@@ -112,6 +112,18 @@ def test_draw_blocks_fits_any_axes(make, size, dpi):
     assert faults(ax) == []
 
 
+@pytest.mark.parametrize(("inches", "is_written"), [(8, True), (1, False)])
+def test_draw_blocks_writes_nothing_that_nobody_can_read(inches, is_written):
+    """In a figure far too small the boxes stay, and text of less than two points is left out."""
+    ax = Figure(figsize=(inches, inches)).subplots()
+
+    draw_blocks(nn.Sequential(*[nn.Linear(3, 4) for _ in range(12)]), ax=ax)
+
+    assert bool(ax.texts) is is_written
+    assert len(boxes(ax)) == 13
+    assert faults(ax) == []
+
+
 @hypothesis.settings(deadline=None, max_examples=25)
 @hypothesis.given(
     st.recursive(
