@@ -1,10 +1,13 @@
 """Two processes under torchrun: they do what one does with the combined batch, also when one of them is killed."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
+import nbformat
 import pytest
 import torch
 import torch.distributed.checkpoint
@@ -15,6 +18,8 @@ pytestmark = pytest.mark.skipif(
     not (torch.distributed.is_available() and torch.distributed.is_gloo_available()),
     reason="this build of torch has no gloo, so processes on the CPU cannot talk",
 )
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "en" / "13_distributed.ipynb"
 
 WORKER = dedent("""
     import os, signal, sys
@@ -215,3 +220,48 @@ def test_one_process_loads_what_two_have_saved(folder, results):
     assert results[0]["parts"] == {"0.weight": (4, 5), "0.bias": (4,), "2.weight": (2, 8), "2.bias": (2,)}
     assert close(net.state_dict(), results[0]["undisturbed"])
     assert not close(before, results[0]["undisturbed"])
+
+
+# The script on the page.
+
+SHIM = """
+import os, sys
+import torch.distributed as dist
+
+begin = dist.init_process_group
+rank = int(sys.argv[1])
+store = dist.FileStore("meeting", 2)  # no port is opened
+dist.init_process_group = lambda: begin("gloo", store=store, rank=rank, world_size=2)
+exec(compile(open("train.py").read(), "train.py", "exec"))
+sys.stdout.flush()
+os._exit(0)  # gloo's threads, which outlive the group, can abort a normal shutdown
+"""
+
+
+def test_the_whole_script_trains_and_tests_in_two_processes(tmp_path):
+    """What 13 shows as a listing runs as it stands: two ranks train, count together, and one saves."""
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
+    images = torch.tensor(digits.images[:1024], dtype=torch.float32).flatten(1) / 16
+    torch.save([images, torch.tensor(digits.target[:1024])], tmp_path / "digits.pt")
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    listing = next(cell.source for cell in notebook.cells if cell.id == "script-whole")
+    (tmp_path / "train.py").write_text(re.search("```python\n(.*?)```", listing, re.DOTALL)[1], encoding="utf-8")
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", SHIM, str(rank)],
+            cwd=tmp_path,
+            env={**os.environ, "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [process.communicate(timeout=120) for process in ranks]
+
+    assert [process.returncode for process in ranks] == [0, 0], said
+    told = re.fullmatch(r"accuracy (0\.\d\d) of 128 test digits\n", said[0][0])
+    assert told, said
+    assert float(told[1]) > 0.9
+    assert said[1][0] == ""
+    assert set(torch.load(tmp_path / "net.pt")) == {"0.weight", "0.bias", "2.weight", "2.bias"}
