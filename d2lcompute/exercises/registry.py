@@ -26,6 +26,8 @@ NOTEBOOKS = (
     "11_mixed_precision",
     "12_quantization",
     "13_distributed",
+    "14_common_errors",
+    "15_fact_check",
 )
 """The notebooks that pose exercises; each has a sub-package named like it, without the number."""
 
