@@ -42,7 +42,7 @@ def cells(exercise: Exercise) -> list[nbformat.NotebookNode]:
     prefix = f"exercise-{exercise.name.replace('_', '-')}"
     source = f"Book zh {exercise.book[0]} / en {exercise.book[1]}" if exercise.book else "Our own"
     facts = f"{source} · difficulty {exercise.difficulty} of 5 · {exercise.minutes} minutes"
-    made = [new_markdown_cell(f"### `{exercise.name}`\n\n{facts}\n\n{exercise.task}", id=f"{prefix}-task")]
+    made = [new_markdown_cell(f"### Exercise: `{exercise.name}`\n\n{facts}\n\n{exercise.task}", id=f"{prefix}-task")]
     if exercise.given:
         given = "\n\n\n".join(textwrap.dedent(inspect.getsource(each)).strip() for each in exercise.given)
         made.append(new_code_cell(given, id=f"{prefix}-given"))
