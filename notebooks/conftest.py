@@ -1,6 +1,6 @@
 """What validation gives each notebook's kernel: no accelerator, one thread, and a data folder of its own.
 
-``VALIDATION_THREADS`` asks for another number of threads, as ``python -m tools.hermetic`` does.
+``VALIDATION_THREADS`` asks for another number of threads, as ``python -m tools.evidence.hermetic`` does.
 """
 
 import os
@@ -20,6 +20,7 @@ def pytest_runtest_setup(item):
     before = dict(os.environ)
     threads = os.environ.get("VALIDATION_THREADS", "1")
     os.environ |= {"D2LCOMPUTE_DEVICE": "cpu", "OMP_NUM_THREADS": threads, "D2LCOMPUTE_DATA": _folder(item)}
+    os.environ.setdefault("PYTHONWARNINGS", f"ignore:{_OF_ONE_PYTHON}")
     os.environ.pop("MPLBACKEND", None)  # a backend meant for tests would keep figures out of the outputs
     try:
         return (yield)
@@ -39,3 +40,4 @@ def _folder(item):
 
 
 _FOLDERS = pytest.StashKey()
+_OF_ONE_PYTHON = "Guards may run slower on Python 3.13.0:RuntimeWarning"  # torch.compile's, as in pyproject.toml
