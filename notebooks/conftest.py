@@ -40,4 +40,4 @@ def _folder(item):
 
 
 _FOLDERS = pytest.StashKey()
-_OF_ONE_PYTHON = "Guards may run slower on Python 3.13.0:RuntimeWarning"  # torch.compile's, as in pyproject.toml
+_OF_ONE_PYTHON = "Guards may run slower on Python 3.13.0:RuntimeWarning"  # as in pyproject.toml
