@@ -324,7 +324,7 @@ def test_course_starts_from_the_wheel(with_kernel, execute, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{copy}: your copy of the course, 16 notebooks. Begin with 00_start_here.\n"
 
-    notebook = execute(nbformat.read(copy / "01_blocks.ipynb", as_version=4), copy)
+    notebook = execute(nbformat.read(copy / "02_parameters.ipynb", as_version=4), copy)
 
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1))

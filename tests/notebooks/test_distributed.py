@@ -260,8 +260,8 @@ def test_the_whole_script_trains_and_tests_in_two_processes(tmp_path):
     said = [process.communicate(timeout=120) for process in ranks]
 
     assert [process.returncode for process in ranks] == [0, 0], said
-    told = re.fullmatch(r"accuracy (0\.\d\d) of 128 test digits\n", said[0][0])
+    told = re.search(r"^accuracy (0\.\d\d) of 128 test digits$", said[0][0], re.MULTILINE)  # gloo may say things too
     assert told, said
     assert float(told[1]) > 0.9
-    assert said[1][0] == ""
+    assert "accuracy" not in said[1][0]
     assert set(torch.load(tmp_path / "net.pt")) == {"0.weight", "0.bias", "2.weight", "2.bias"}
