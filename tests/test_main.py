@@ -92,6 +92,19 @@ def test_doctor_speaks_where_the_import_of_torch_fails(tmp_path):
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+def test_the_installed_command_speaks_where_the_import_of_torch_fails(tmp_path):
+    """Pip's command imports the package before its module: it must not stop at torch either."""
+    (tmp_path / "torch.py").write_text('raise OSError("torch_cpu.dll is missing")', encoding="utf-8")
+    command = tmp_path / "d2lcompute"
+    command.write_text("import sys\nfrom d2lcompute.__main__ import main\nsys.exit(main())", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PACKAGE.parent)])}
+
+    done = subprocess.run([sys.executable, "-S", command, "doctor"], env=environment, capture_output=True, check=False)
+
+    assert lines(done)["torch"][0] == "FAIL"
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_doctor_speaks_where_a_file_hides_torch(tmp_path):
     """A learner's file torch.py in the folder where Python starts is named."""
     (tmp_path / "torch.py").write_text("x = 1", encoding="utf-8")

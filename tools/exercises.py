@@ -16,7 +16,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from d2lcompute.exercises.checking.exercise import Exercise
-from d2lcompute.exercises.registry import exercises_of
+from d2lcompute.exercises.registry import find, names
 
 COURSE = Path(__file__).resolve().parent.parent / "notebooks" / "en"
 
@@ -84,6 +84,16 @@ def _end_of_section(placed: Sequence[nbformat.NotebookNode], exercise: Exercise)
 def _same(cell: nbformat.NotebookNode, other: nbformat.NotebookNode | None) -> bool:
     """Tell whether a cell poses what it posed before."""
     return other is not None and (cell.source, cell.metadata) == (other.source, other.metadata)
+
+
+def exercises_of(notebook: str) -> list[Exercise]:
+    """Return a notebook's exercises: the book's by number, then our own by difficulty."""
+
+    def order(exercise: Exercise) -> tuple[bool, list[int], int, str]:
+        number = [int(part) for part in exercise.book[1].split(".")] if exercise.book else []
+        return exercise.book is None, number, exercise.difficulty, exercise.name
+
+    return sorted(map(find, names().get(notebook, ())), key=order)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

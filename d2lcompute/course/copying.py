@@ -18,7 +18,7 @@ from typing import Any
 
 import nbformat
 
-from .merging import Changes, cleared, mark_of, merge
+from .merging import Changes, cleared, given_in, merge
 from .source import CourseError, language_of, source_folder
 
 __all__ = ["Written", "write_course"]
@@ -62,21 +62,23 @@ def write_course(folder: str | Path, language: str | None = None) -> Written:
     mark: dict[str, Any] = {"version": metadata.version("d2lcompute"), "language": language}
     mark["pages"] = {name: _fingerprint(text) for name, text in pages.items()}
     texts: dict[Path, str] = {}
+    seen: dict[Path, bytes] = {}
     changes: dict[str, Changes | None] = {}
     given = {_fingerprint(text) for text in pages.values()}
     for path in sorted(source.glob("*.ipynb")):
         course, target = cleared(_read(path), mark), folder / path.name
         changes[path.name] = None
         if target.exists():
+            seen[target] = target.read_bytes()
             mine = _read(target)
-            given |= set(mark_of(mine).get("pages", {}).values())
+            given |= set(given_in(mine, "pages").values())
             course, changes[path.name] = merge(mine, course)
         texts[target] = nbformat.writes(nbformat.from_dict(course), indent=1, ensure_ascii=False) + "\n"
     for name, text in pages.items():
         there = folder / name
         if not there.exists() or _fingerprint(there.read_text(encoding="utf-8", errors="replace")) in given:
             texts[there] = text
-    _write_all(folder, {path: text for path, text in texts.items() if not _holds(path, text)})
+    _write_all(folder, {path: text for path, text in texts.items() if not _holds(path, text)}, seen)
     return Written(folder, is_new, changes)
 
 
@@ -154,11 +156,17 @@ def _holds(path: Path, text: str) -> bool:
     return path.exists() and path.read_bytes() == text.encode()
 
 
-def _write_all(folder: Path, texts: Mapping[Path, str]) -> None:
+def _write_all(folder: Path, texts: Mapping[Path, str], seen: Mapping[Path, bytes]) -> None:
     """Write each file beside its place, then let each take it.
 
+    Args:
+        folder: the copy.
+        texts: what each file is to hold.
+        seen: what files held when their new text was worked out.
+
     Raises:
-        CourseError: if one cannot be written; then all places are as before.
+        CourseError: if one cannot be written, or was saved by somebody since it was read. Each file is the old or the
+            new one, and all are the old ones unless the system refused in the last step.
     """
     written: dict[Path, Path] = {}
     try:
@@ -170,6 +178,8 @@ def _write_all(folder: Path, texts: Mapping[Path, str]) -> None:
             written[path].write_bytes(text.encode())
             if path.exists():
                 written[path].chmod(path.stat().st_mode)
+        if saved := [path.name for path in texts if path in seen and path.read_bytes() != seen[path]]:
+            raise CourseError(f"{folder / saved[0]}: was saved while it was brought up to date; try again")
         for path, unfinished in written.items():
             os.replace(unfinished, path.resolve() if path.is_symlink() else path)
     except OSError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["LEFT", "MARK", "Changes", "cleared", "fingerprint", "mark_of", "merge"]
+__all__ = ["LEFT", "MARK", "Changes", "cleared", "fingerprint", "given_in", "mark_of", "merge"]
 
 MARK = "d2lcompute"
 """The key under which a notebook's metadata say what was given."""
@@ -68,10 +68,15 @@ def mark_of(notebook: Any) -> dict[str, Any]:
         return {}
 
 
-def _given_in(notebook: Notebook) -> dict[str, str]:
-    """Return the fingerprints that a notebook was given with, by cell id."""
+def given_in(notebook: Notebook, kind: str = "given") -> dict[str, str]:
+    """Return the fingerprints that a notebook was given with: by cell id, or by the name of a page beside it.
+
+    Args:
+        notebook: the notebook.
+        kind: ``"given"`` for its cells, ``"pages"`` for the pages.
+    """
     try:
-        return dict(mark_of(notebook).get("given", ()))
+        return {str(name): str(found) for name, found in dict(mark_of(notebook).get(kind, ())).items()}
     except (TypeError, ValueError):
         return {}
 
@@ -88,7 +93,7 @@ def merge(mine: Notebook, course: Notebook) -> tuple[Notebook, Changes]:
         stand in the course's order, or in the learner's if that was changed; the learner's own stay behind the cell
         that they stood behind.
     """
-    given, changes = _given_in(mine), Changes()
+    given, changes = given_in(mine), Changes()
     own = {cell["id"]: cell for cell in mine["cells"]}
     taken = dict(_of_the_course(course["cells"], own, given, changes))
     taken |= _of_the_learner(mine["cells"], {cell["id"] for cell in course["cells"]}, given, changes)

@@ -15,7 +15,7 @@ _PLACES = (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks")  # in the inst
 
 
 class CourseError(Exception):
-    """The course cannot be written into this folder; nothing in it was changed."""
+    """The course cannot be written into this folder, or is not there; nothing of the learner's was changed."""
 
 
 def source_folder(language: str) -> Path:

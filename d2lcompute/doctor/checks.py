@@ -164,7 +164,12 @@ def check_copy(place: Callable[[], Path]) -> Finding:
         return Finding("OK", "none yet", "d2lcompute start makes one, and opens it")
     if not folder.is_dir():
         return Finding("WARN", f"was {folder}, which is not there", f'd2lcompute start "{folder}" makes a new one')
-    if behind := import_module("d2lcompute.course.source").outdated(folder):
+    source = import_module("d2lcompute.course.source")
+    try:
+        behind = source.outdated(folder)
+    except source.CourseError as error:
+        return Finding("WARN", f"{folder}, but {error}", "install the course with its notebooks")
+    if behind:
         some = ", ".join(behind[:3]) + (f" and {len(behind) - 3} more" if len(behind) > 3 else "")
         found = f"{folder}; the course has something new in {some}"
         return Finding("WARN", found, f'd2lcompute start "{folder}" brings it in, and keeps what is yours')

@@ -9,7 +9,7 @@ from pathlib import Path
 from .checking.compare import shorten
 from .checking.exercise import Exercise
 
-__all__ = ["NOTEBOOKS", "exercises_of", "find", "names"]
+__all__ = ["NOTEBOOKS", "find", "names"]
 
 NOTEBOOKS = (
     "00_start_here",
@@ -41,16 +41,6 @@ def names() -> dict[str, tuple[str, ...]]:
         modules = (module.name for module in pkgutil.iter_modules([str(folder)]))
         found[notebook] = tuple(sorted(name for name in modules if not name.startswith("_")))
     return {notebook: exercises for notebook, exercises in found.items() if exercises}
-
-
-def exercises_of(notebook: str) -> list[Exercise]:
-    """Return a notebook's exercises: the book's by number, then our own by difficulty."""
-
-    def order(exercise: Exercise) -> tuple[bool, list[int], int, str]:
-        number = [int(part) for part in exercise.book[1].split(".")] if exercise.book else []
-        return exercise.book is None, number, exercise.difficulty, exercise.name
-
-    return sorted(map(find, names().get(notebook, ())), key=order)
 
 
 def find(name: str) -> Exercise:

@@ -25,7 +25,7 @@ Where is what, from the ground up:
 * ``operations`` reads torch's schemas; ``mixing`` words its refusals; ``placement`` keeps each storage's device.
 * ``host_reads`` tells where the host waits; ``casts`` keeps what an autocast region has cast.
 * ``costs/`` is the model of time and memory: ``cards`` (published figures), ``clock``, ``counts``, ``ledger`` (which
-  enters both), ``allocator`` (who holds which bytes).
+  enters both), ``allocator`` (who holds which bytes) and its ``usage``.
 * ``hardware`` has the devices, and what a handler asks of them.
 * ``torch_hooks/`` answers for torch. ``function_mode`` sees calls from Python, ``dispatch_mode`` the operations that
   are computed; ``handler`` registers who answers for which function: ``tensor_queries``, ``tensor_moves``,

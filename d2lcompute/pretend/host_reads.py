@@ -72,7 +72,9 @@ def waits_for_result(call: Call, place: Place) -> bool:
         return call.op.reads
     indexed, indices, *values = call.args
     masks = [index for index in tensors_in(indices) if _is_mask(index) and place(index) == place(indexed)]
-    fills = bool(values) and values[0].numel() == 1 and place(values[0]).type == "cpu" and len(tensors_in(indices)) == 1
+    adds = any(value is True for value in (*values, call.kwargs.get("accumulate")))
+    is_number = bool(values) and values[0].numel() == 1 and place(values[0]).type == "cpu"
+    fills = is_number and not adds and len(tensors_in(indices)) == 1
     return bool(masks) and not fills
 
 

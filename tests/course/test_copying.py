@@ -442,3 +442,48 @@ def test_start_leaves_a_note_for_the_doctor(small, folder, tmp_path, monkeypatch
     starting.start(folder, open_lab=False)
 
     assert check_copy(lambda: tmp_path / "data").found == f"{folder}, up to date"
+
+
+def test_a_notebook_that_is_saved_meanwhile_is_not_overwritten(small, folder, monkeypatch):
+    """JupyterLab saves by itself: what came in between reading and writing is kept, and the start is told to wait."""
+    write_course(folder)
+    change(small / "01_blocks.ipynb", "01_blocks-a", "newer")
+    merging = copying.merge
+
+    def slow(mine, course):
+        if "01_blocks-a" in str(course):
+            change(folder / "01_blocks.ipynb", "01_blocks-b", "saved just now")
+        return merging(mine, course)
+
+    monkeypatch.setattr(copying, "merge", slow)
+    with pytest.raises(CourseError, match=r"01_blocks.ipynb: was saved while it was brought up to date; try again"):
+        write_course(folder)
+    assert texts(folder / "01_blocks.ipynb") == {"01_blocks-a": "one", "01_blocks-b": "saved just now"}
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("pages", [3, ["README.md"], {"README.md": {}}, None])
+def test_a_damaged_mark_costs_nothing_but_what_it_told(small, folder, pages):
+    """Where the fingerprints of the pages were lost, a README that differs is the learner's."""
+    write_course(folder)
+    for path in folder.glob("*.ipynb"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["metadata"][MARK]["pages"] = pages
+        path.write_text(json.dumps(content), encoding="utf-8")
+    (small / "README.md").write_text("# newer\n", encoding="utf-8")
+
+    write_course(folder)
+
+    assert (folder / "README.md").read_text(encoding="utf-8") == "# one\n"
+
+
+def test_the_doctor_warns_of_a_copy_whose_language_is_not_there(small, folder, tmp_path):
+    """It is no reason to say that the course cannot run."""
+    write_course(folder, "zh")
+    (tmp_path / "course.json").write_text(json.dumps({"copy": str(folder)}), encoding="utf-8")
+    (small.parent / "zh" / "README.md").unlink()
+
+    finding = check_copy(lambda: tmp_path)
+
+    assert finding.status == "WARN"
+    assert "lang must be a language of the course; got 'zh' (there are: en)" in finding.found

@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 
+from .usage import PoolUsage, Usage
+
 __all__ = ["Allocation", "CachingAllocator"]
 
 _ROUND, _MIB = 512, 1 << 20
@@ -47,55 +49,6 @@ class _Block:
     def is_whole_segment(self) -> bool:
         """Whether nothing was split off its segment."""
         return self.previous is None and self.next is None
-
-
-@dataclass(slots=True)
-class _Stat:
-    """How much there is of something in one pool.
-
-    Attributes:
-        current: how much there is.
-        peak: the most there was.
-        allocated: how much was ever taken, since the sums were reset.
-        at_reset: how much there was then; what was given back follows.
-    """
-
-    current: int = 0
-    peak: int = 0
-    allocated: int = 0
-    at_reset: int = 0
-
-    def row(self) -> dict[str, int]:
-        """Return it as PyTorch tells it."""
-        freed = self.at_reset + self.allocated - self.current
-        return {"current": self.current, "peak": self.peak, "allocated": self.allocated, "freed": freed}
-
-
-class _Stats:
-    """How much there is of something in both pools; kept for each allocation, so with little ado."""
-
-    __slots__ = ("large", "peak", "small")
-
-    def __init__(self) -> None:
-        self.small, self.large, self.peak = _Stat(), _Stat(), 0
-
-    def add(self, is_small: bool, change: int) -> None:
-        """Count what a pool has more, or less."""
-        stat = self.small if is_small else self.large
-        stat.current += change
-        if change > 0:
-            stat.allocated += change
-            if stat.current > stat.peak:
-                stat.peak = stat.current
-            both = self.small.current + self.large.current
-            if both > self.peak:
-                self.peak = both
-
-    def rows(self) -> dict[str, dict[str, int]]:
-        """Return the row of both pools together, and of each."""
-        small, large = self.small.row(), self.large.row()
-        both = {key: small[key] + large[key] for key in small} | {"peak": self.peak}
-        return {"all": both, "large_pool": large, "small_pool": small}
 
 
 class Allocation:
@@ -144,9 +97,9 @@ class CachingAllocator:
     def __init__(self, device: torch.device, capacity_bytes: int) -> None:
         self.device, self.capacity_bytes = device, capacity_bytes
         self.returned: deque[_Block] = deque()
-        self._allocations, self._allocated, self._requested = _Stats(), _Stats(), _Stats()
-        self._segments, self._reserved = _Stats(), _Stats()
-        self._splits, self._split_bytes = _Stats(), _Stats()  # free blocks that share their segment with others
+        self._allocations, self._allocated, self._requested = Usage(), Usage(), Usage()
+        self._segments, self._reserved = Usage(), Usage()
+        self._splits, self._split_bytes = Usage(), Usage()  # free blocks that share their segment with others
         self._stats = {
             "allocation": self._allocations,
             "segment": self._segments,
@@ -164,7 +117,7 @@ class CachingAllocator:
     @property
     def reserved_bytes(self) -> int:
         """The bytes that it has taken from the device, in use or cached."""
-        return self._reserved.small.current + self._reserved.large.current
+        return self._reserved.current
 
     def allocate(self, nbytes: int) -> Allocation:
         """Hand out memory for so many bytes.
@@ -203,7 +156,7 @@ class CachingAllocator:
         self._take_back()
         for stats in self._stats.values():
             stats.small.peak, stats.large.peak = stats.small.current, stats.large.current
-            stats.peak = stats.small.current + stats.large.current
+            stats.peak = stats.current
 
     def reset_sums(self) -> None:
         """Let what was ever taken and given back begin anew at nothing."""
@@ -218,7 +171,7 @@ class CachingAllocator:
         self._take_back()
         told: dict[str, Any] = {name: stats.rows() for name, stats in self._stats.items()}
         told["active"], told["active_bytes"] = told["allocation"], told["allocated_bytes"]
-        none = _Stat().row()
+        none = PoolUsage().row()
         told |= {"oversize_allocations": none, "oversize_segments": none, "max_split_size": -1}
         segments = told["segment"]["all"]
         return told | {
@@ -307,7 +260,7 @@ class CachingAllocator:
         self._more_splits = self._more_split_bytes = 0
 
     def _words(self, nbytes: int) -> str:
-        allocated = self._allocated.small.current + self._allocated.large.current
+        allocated = self._allocated.current
         reserved = self.reserved_bytes
         return (
             f"CUDA out of memory. Tried to allocate {_told(nbytes)}. GPU {self.device.index} has a total capacity of "

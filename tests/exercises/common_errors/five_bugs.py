@@ -1,5 +1,6 @@
 """Wrong answers to ``five_bugs``: each has four mended, or breaks something while mending."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -34,44 +35,24 @@ def _fit(
     return losses[-1] if left == "last" else losses
 
 
-def _with_eval(net: nn.Module, X: torch.Tensor, y: torch.Tensor, steps: int) -> Any:
-    return _fit(net, X, y, steps, left="mode")
-
-
-def _in_place(net: nn.Module, X: torch.Tensor, y: torch.Tensor, steps: int) -> Any:
-    return _fit(net, X, y, steps, left="in place")
-
-
-def _not_centred(net: nn.Module, X: torch.Tensor, y: torch.Tensor, steps: int) -> Any:
-    return _fit(net, X, y, steps, left="centre")
-
-
-def _two_softmaxes(net: nn.Module, X: torch.Tensor, y: torch.Tensor, steps: int) -> Any:
-    return _fit(net, X, y, steps, left="softmax")
-
-
-def _added_up(net: nn.Module, X: torch.Tensor, y: torch.Tensor, steps: int) -> Any:
-    return _fit(net, X, y, steps, left="zero_grad")
-
-
-def _with_graphs(net: nn.Module, X: torch.Tensor, y: torch.Tensor, steps: int) -> Any:
-    return _fit(net, X, y, steps, left="graphs")
-
-
-def _last_loss(net: nn.Module, X: torch.Tensor, y: torch.Tensor, steps: int) -> Any:
-    return _fit(net, X, y, steps, left="last")
-
-
 WRONG_ANSWERS = (
-    WrongAnswer(_with_eval, "in evaluation mode while it is trained", "eval() stands at the top and looks deliberate."),
-    WrongAnswer(_in_place, "still needs its tensor", "X -= … reads like X = X - … to the eye."),
     WrongAnswer(
-        _not_centred, "not centred", "Taking the line out mends the in-place change, and the centring goes with it."
+        partial(_fit, left="mode"),
+        "in evaluation mode while it is trained",
+        "eval() stands at the top and looks deliberate.",
+    ),
+    WrongAnswer(partial(_fit, left="in place"), "still needs its tensor", "X -= … reads like X = X - … to the eye."),
+    WrongAnswer(
+        partial(_fit, left="centre"),
+        "not centred",
+        "Taking the line out mends the in-place change, and the centring goes with it.",
     ),
     WrongAnswer(
-        _two_softmaxes, "has the softmax inside", "A softmax makes probabilities, and a loss seems to want them."
+        partial(_fit, left="softmax"),
+        "has the softmax inside",
+        "A softmax makes probabilities, and a loss seems to want them.",
     ),
-    WrongAnswer(_added_up, "what empties them", "Nothing raises, and the loss falls at first."),
-    WrongAnswer(_with_graphs, "store loss.item()", "The list prints well, and memory only grows."),
-    WrongAnswer(_last_loss, "One loss for each step", "The last loss is the one that is looked at."),
+    WrongAnswer(partial(_fit, left="zero_grad"), "what empties them", "Nothing raises, and the loss falls at first."),
+    WrongAnswer(partial(_fit, left="graphs"), "store loss.item()", "The list prints well, and memory only grows."),
+    WrongAnswer(partial(_fit, left="last"), "One loss for each step", "The last loss is the one that is looked at."),
 )
