@@ -25,6 +25,7 @@ from nbclient.exceptions import CellExecutionError
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = ROOT / "notebooks" / "en"
 CELL_TIMEOUT_SECONDS = 120
+_KEPT = ("mystnb", "tags")  # of a cell's metadata: the first holds what a figure shows, where the site looks for it
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -69,7 +70,7 @@ def execute(path: Path, *, folder: Path | None = None) -> Outcome:
 
 
 def normalize(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Reduce a notebook to what belongs in the repository: cells, ids, tags, outputs, and the kernel's name."""
+    """Reduce a notebook to what belongs in the repository: cells, ids, tags, outputs, words for figures, the kernel."""
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -78,8 +79,7 @@ def normalize(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     )
     notebook.nbformat_minor = 5
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in _KEPT if cell.metadata.get(key)})
         for output in cell.get("outputs", []):
             if output.output_type in ("display_data", "execute_result"):
                 output.metadata = nbformat.from_dict({})

@@ -17,6 +17,7 @@ COURSE = Path(__file__).resolve().parent.parent / "notebooks" / "en"
 TAGS = frozenset({"raises-exception", "nbval-ignore-output", "exercise-stub", "exercise-check"})
 FOR_THE_READER = {"check", "hint", "progress", "solution"}
 MAX_LINES, MAX_CLASS_LINES, MAX_MEDIAN_LINES, MAX_WORDS = 10, 20, 5, 120
+MIN_ALT, MAX_ALT = 60, 500
 
 _ID = re.compile(r"[a-z]+(-([a-z]+|\d{1,2}))+")
 _UNSTABLE = {
@@ -163,6 +164,21 @@ def shows_figures(notebook: nbformat.NotebookNode) -> Iterator[str]:
         yield f"{figures} figures; at least 2 are expected"
 
 
+def figures_in_words(notebook: nbformat.NotebookNode) -> Iterator[str]:
+    """Each figure says in words what it shows, for those who cannot see it; no other cell does, and no two alike."""
+    seen = set()
+    for cell in notebook.cells:
+        words = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            if not MIN_ALT <= len(words) <= MAX_ALT:
+                yield f"{cell.id}: mystnb.image.alt has {len(words)} characters, expected {MIN_ALT} to {MAX_ALT}"
+            if words in seen:
+                yield f"{cell.id}: the same words stand at another figure: {words[:40]!r}"
+            seen.add(words)
+        elif "mystnb" in cell.metadata:
+            yield f"{cell.id}: words for a figure (mystnb), and the cell shows none"
+
+
 def no_semicolons(notebook: nbformat.NotebookNode) -> Iterator[str]:
     """No cell hides its value behind a semicolon: under nbval, which keeps no history, IPython does not honour it."""
     for cell in _code(notebook):
@@ -206,6 +222,7 @@ RULES: tuple[Rule, ...] = (
     short_prose,
     checks_itself,
     shows_figures,
+    figures_in_words,
     no_semicolons,
     stays_at_home,
     has_its_parts,

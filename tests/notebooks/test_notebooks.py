@@ -19,6 +19,15 @@ COURSE = sorted(rules.COURSE.glob("*.ipynb"))
 FIGURE = new_output("display_data", {"text/plain": "<Figure size 640x480 with 1 Axes>", "image/png": "AAAA"})
 
 
+def in_words(text):
+    """Return the metadata of a cell whose figure is told in words."""
+    return {"mystnb": {"image": {"alt": text}}}
+
+
+FIRST = in_words("Two curves fall from 2.3; the upper one levels out at 0.4 after ten epochs.")
+SECOND = in_words("Ten bars of nearly equal height, all between 95 and 105; the third is the lowest.")
+
+
 def good_notebook():
     """Return a notebook that keeps every rule."""
     result = new_output("execute_result", {"text/plain": "3"}, execution_count=2)
@@ -29,9 +38,9 @@ def good_notebook():
             new_markdown_cell("**Predict.** What is 1 + 2?", id="sum-predict"),
             new_code_cell("1 + 2", id="sum-run", outputs=[result]),
             new_code_cell("assert 1 + 2 == 3, 'a sum'", id="sum-check"),
-            new_code_cell("draw()", id="first-draw", outputs=[copy.deepcopy(FIGURE)]),
+            new_code_cell("draw()", id="first-draw", outputs=[copy.deepcopy(FIGURE)], metadata=FIRST),
             new_markdown_cell("*A caption.*", id="first-caption"),
-            new_code_cell("draw()", id="second-draw", outputs=[copy.deepcopy(FIGURE)]),
+            new_code_cell("draw()", id="second-draw", outputs=[copy.deepcopy(FIGURE)], metadata=SECOND),
             new_markdown_cell("*A caption.*", id="second-caption"),
             new_markdown_cell("## Summary", id="good-summary"),
             new_markdown_cell("## Exercises", id="good-exercises"),
@@ -112,11 +121,30 @@ BAD = {
         rules.checks_itself,
         source("good-further", "## Going further\n\n**Predict.** What is 2 + 2?"),
     ),
-    "one figure": (rules.shows_figures, lambda nb: cell(nb, "first-draw").update(outputs=[])),
+    "one figure": (
+        rules.shows_figures,
+        lambda nb: cell(nb, "first-draw").update(outputs=[], metadata=nbformat.from_dict({})),
+    ),
     "a figure without a caption": (rules.shows_figures, source("second-caption", "Nice.")),
     "a figure without an assert": (
         rules.shows_figures,
         lambda nb: (source("sum-check", "3")(nb), source("sum-run", "assert 1 + 2 == 3, 'a sum'")(nb)),
+    ),
+    "a figure without words": (
+        rules.figures_in_words,
+        lambda nb: cell(nb, "first-draw").update(metadata=nbformat.from_dict({})),
+    ),
+    "a figure with a name for words": (
+        rules.figures_in_words,
+        lambda nb: cell(nb, "first-draw").update(metadata=nbformat.from_dict(in_words("A plot of the loss."))),
+    ),
+    "another figure's words": (
+        rules.figures_in_words,
+        lambda nb: cell(nb, "first-draw").update(metadata=nbformat.from_dict(SECOND)),
+    ),
+    "words without a figure": (
+        rules.figures_in_words,
+        lambda nb: cell(nb, "sum-run").update(metadata=nbformat.from_dict(FIRST)),
     ),
     "a semicolon": (rules.no_semicolons, source("first-draw", "draw();")),
     "an absolute path": (rules.stays_at_home, source("sum-run", "open('/data/net.pt', 'w')")),
