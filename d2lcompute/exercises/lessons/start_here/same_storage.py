@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -18,7 +18,7 @@ Answer = Callable[[torch.Tensor, torch.Tensor], Any]
 
 
 def same_storage(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Tell whether two tensors lie in the same piece of memory."""
+    """Tell whether two tensors have the same storage."""
     start = a.untyped_storage().data_ptr()
     return start != 0 and start == b.untyped_storage().data_ptr()
 
@@ -26,35 +26,54 @@ def same_storage(a: torch.Tensor, b: torch.Tensor) -> bool:
 def sees_what_is_shared(answer: Answer, trial: Trial) -> None:
     """A view and its tensor share memory, and so do two views of one tensor, wherever they begin."""
     X = trial.tensor(*trial.sizes(2, 3, 6))
-    other_start = "Each begins at a place of its own, but the memory is one: a slice notes where to start in it."
-    other_shape = "The shapes differ, the memory is one: a view gives the same elements another shape."
+    other_start = tr("Each begins at a place of its own, but the memory is one: a slice notes where to start in it.")
+    other_shape = tr("The shapes differ, the memory is one: a view gives the same elements another shape.")
     for text, a, b, remark in (
-        ("X and X.T", X, X.T, other_shape),
-        ("X and X.reshape(-1)", X, X.reshape(-1), other_shape),
-        ("X and X.detach()", X, X.detach(), "detach() takes the history away and leaves the values where they are."),
+        (tr("X and X.T"), X, X.T, other_shape),
+        (tr("X and X.reshape(-1)"), X, X.reshape(-1), other_shape),
+        (
+            tr("X and X.detach()"),
+            X,
+            X.detach(),
+            tr("detach() takes the history away and leaves the values where they are."),
+        ),
         ("X[1] and X", X[1], X, other_start),
         ("X[0] and X[2]", X[0], X[2], other_start),
         ("X[:, 1] and X[2:]", X[:, 1], X[2:], other_start),
     ):
-        _try(answer, trial, f"{text}, X of shape {tuple(X.shape)}", (a, b), expected=True, remark=remark)
+        _try(
+            answer,
+            trial,
+            tr("{text}, X of shape {shape}", text=text, shape=tuple(X.shape)),
+            (a, b),
+            expected=True,
+            remark=remark,
+        )
 
 
 def sees_what_is_copied(answer: Answer, trial: Trial) -> None:
     """A tensor and its copy share no memory, however equal they are."""
     X = trial.tensor(*trial.sizes(2, 3, 6))
-    remark = "The values are equal, the memory is not one: writing into the copy leaves the other as it is."
+    remark = tr("The values are equal, the memory is not one: writing into the copy leaves the other as it is.")
     for text, a, b in (
-        ("X and X.clone()", X, X.clone()),
+        (tr("X and X.clone()"), X, X.clone()),
         ("X[1] and X[[1]]", X[1], X[[1]]),
-        ("X.T and X.T.reshape(-1)", X.T, X.T.reshape(-1)),
+        (tr("X.T and X.T.reshape(-1)"), X.T, X.T.reshape(-1)),
         ("X[1] and X[1] + 0", X[1], X[1] + 0),
     ):
-        _try(answer, trial, f"{text}, X of shape {tuple(X.shape)}", (a, b), expected=False, remark=remark)
+        _try(
+            answer,
+            trial,
+            tr("{text}, X of shape {shape}", text=text, shape=tuple(X.shape)),
+            (a, b),
+            expected=False,
+            remark=remark,
+        )
 
 
 def tells_empty_ones_apart(answer: Answer, trial: Trial) -> None:
     """Two tensors without elements, made one after the other, share nothing."""
-    remark = "A tensor without elements has no memory, and its address is 0. What follows if both addresses are 0?"
+    remark = tr("A tensor without elements has no memory, and its address is 0. What follows if both addresses are 0?")
     pair = torch.empty(0), torch.empty(0, trial.size())
     _try(answer, trial, f"torch.empty(0) and torch.empty(0, {pair[1].shape[1]})", pair, expected=False, remark=remark)
 
@@ -69,7 +88,7 @@ def _try(
     remark: str,
 ) -> None:
     """Ask about one pair."""
-    trial.plan(text, nudge="Where does the memory begin that a tensor looks into?")
+    trial.plan(text, nudge=tr("Where does the memory begin that a tensor looks into?"))
     trial.same(trial.call(answer, *pair), expected, mistakes={remark: not expected})
 
 
@@ -80,8 +99,8 @@ EXERCISE = Exercise(
     book=None,
     difficulty=2,
     minutes=10,
-    task="Write a function that tells whether two tensors lie in one piece of memory, wherever in it they begin, and "
-    "that is not misled by tensors without elements.",
+    task="Write a function that tells whether two tensors have the same storage, wherever in it they begin. Tensors "
+    "without elements must not mislead it.",
     stub=STUB,
     form=a_function,
     requirements=(sees_what_is_shared, sees_what_is_copied, tells_empty_ones_apart),
