@@ -22,27 +22,30 @@ SHARED = {"_arguments", "_current_machine"}  # what several components use
 COMPONENTS = {
     "_arguments": set(),
     "_current_machine": set(),
+    "_translation": set(),
     "_user_data": set(),
     "blocks": {"_arguments"},
     "checkpoints": {"_arguments", "devices"},
     "devices": SHARED,
     "initializers": set(),
+    "launching": {"devices"},
     "layers": {"_arguments"},
     "parameters": set(),
     "pretend": SHARED,
     "timing": {"_current_machine", "devices"},
     "d2lcompute": CORE,
-    "exercises": CORE | {"d2lcompute", "_user_data", "course"},
+    "exercises": CORE | {"d2lcompute", "_translation", "_user_data", "course"},
     "figures": CORE | {"_arguments"},
     "interop": set(),
-    "course": {"_user_data"},
-    "doctor": {"_user_data"},
-    "__main__": {"doctor"},
+    "course": {"_translation", "_user_data"},
+    "doctor": {"_translation", "_user_data"},
+    "__main__": {"_translation", "doctor"},
 }
 LIBRARIES = {  # component → the libraries that it may import beside the standard one; by default torch
     "d2lcompute": set(),
     "checkpoints": {"torch", "safetensors"},
     "exercises": {"torch", "wcwidth"},
+    "_translation": set(),
     "_user_data": set(),
     "course": {"nbformat"},
     "figures": {"torch", "matplotlib", "numpy"},
@@ -52,6 +55,7 @@ LIBRARIES = {  # component → the libraries that it may import beside the stand
     "__main__": set(),
 }
 LATER = {  # component → what it may import inside a function, beside the above: the doctor has to start without it
+    "_translation": {"course"},
     "_user_data": {"platformdirs"},
     "__main__": {"course"},
     "doctor": {"course", "d2lcompute", "devices", "torch", "jupyter_client"},
@@ -61,7 +65,7 @@ LATER = {  # component → what it may import inside a function, beside the abov
 LAYERS = {
     "course": ("merging", "source", "copying", "starting"),
     "exercises": ("sandbox", "checking", "registry", "authoring", "learner", "lessons"),
-    "figures": ("style", "outline", "block_diagram", "plots", "timeline"),
+    "figures": ("style", "outline", "block_diagram", "autograd_graph", "plots", "timeline"),
 }
 # What `import d2lcompute` loads of the package itself.
 LOADED = {

@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from torch import nn
 
 from .outline import Block, outline
-from .style import BOLD, FAINT, INK, PALETTE, PLAIN, SMALL, ink_on, new_axes, text_width_inches
+from .style import BOLD, FAINT, INK, LEGIBLE_POINTS, PALETTE, PLAIN, SMALL, ink_on, new_axes, text_width_inches
 
 __all__ = ["draw_blocks"]
 
@@ -18,7 +18,6 @@ _SEPARATOR = "  ·  "
 _GREYS = ("#F7F8FA", "#EDF0F3", "#E3E7EC", "#D9DEE5")  # containers, the deeper the darker
 # Inches at full size; in a small Axes everything is scaled alike.
 _PAD, _GAP, _HEADER, _LINE, _BADGE, _SPACE, _MARGIN = 0.1, 0.07, 0.3, 0.165, 0.24, 0.08, 0.04
-_LEGIBLE_POINTS = 2.0  # what is smaller is a smear of some pixels, and no renderer keeps it in its place
 
 
 class _Placed(NamedTuple):
@@ -103,7 +102,7 @@ def _draw(ax: Axes, box: _Placed, scale: float) -> None:
     rounded = "round,pad=0,rounding_size=0.05"
     patch = FancyBboxPatch((box.x, box.y), box.width, box.height, rounded, lw=1.2 * scale, **look)
     texts: list[Text] = []
-    if PLAIN.get_size_in_points() * scale >= _LEGIBLE_POINTS:
+    if PLAIN.get_size_in_points() * scale >= LEGIBLE_POINTS:
         texts = _header(ax, box, colours, scale)
         for i, detail in enumerate(box.lines):
             place = box.x + _PAD, box.y + _HEADER + (i + 0.4) * _LINE

@@ -10,12 +10,24 @@ from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-__all__ = ["BOLD", "FAINT", "INK", "PALETTE", "PLAIN", "SMALL", "ink_on", "new_axes", "text_width_inches"]
+__all__ = [
+    "BOLD",
+    "FAINT",
+    "INK",
+    "LEGIBLE_POINTS",
+    "PALETTE",
+    "PLAIN",
+    "SMALL",
+    "ink_on",
+    "new_axes",
+    "text_width_inches",
+]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
 PLAIN, BOLD, SMALL = (FontProperties(size=s, weight=w) for s, w in ((10, "normal"), (10, "bold"), (8, "normal")))
 INK, FAINT = "#1B2733", "#52606D"
+LEGIBLE_POINTS = 2.0  # what is smaller is a smear of some pixels, and no renderer keeps it in its place
 
 
 @lru_cache(maxsize=10_000)
