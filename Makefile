@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	  || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is older or missing. Try: make PYTHON=python3.12"; exit 1; }
 	@echo "setting up $(VENV): some minutes the first time"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch hatchling editables
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch hatchling editables babel
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,beyond,book]'
 	@touch $(READY)
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import import_module
 
+from ._translation import tr
 from .doctor import Finding, diagnose
 
 __all__ = ["main"]
@@ -101,7 +102,7 @@ def _start(options: argparse.Namespace) -> int:
 def _line(name: str, finding: Finding, coloured: bool) -> str:
     start, end = (_COLOURS[finding.status], "\033[0m") if coloured else ("", "")
     remedy = f" -> {finding.remedy}" if finding.remedy else ""
-    text = " ".join(f"{name}: {finding.found}{remedy}".split())  # what an error says may hold line ends
+    text = " ".join(f"{tr(name)}: {finding.found}{remedy}".split())  # what an error says may hold line ends
     return f"{start}{finding.status:<4}{end}  {text}"
 
 

@@ -19,7 +19,8 @@ def pytest_runtest_setup(item):
     """Set the environment while nbval starts a kernel, so that stored outputs hold on every machine."""
     before = dict(os.environ)
     threads = os.environ.get("VALIDATION_THREADS", "1")
-    os.environ |= {"D2LCOMPUTE_DEVICE": "cpu", "OMP_NUM_THREADS": threads, "D2LCOMPUTE_DATA": _folder(item)}
+    os.environ |= {"D2LCOMPUTE_DEVICE": "cpu", "D2LCOMPUTE_LANG": "en"}
+    os.environ |= {"OMP_NUM_THREADS": threads, "D2LCOMPUTE_DATA": _folder(item)}
     os.environ.setdefault("PYTHONWARNINGS", f"ignore:{_OF_ONE_PYTHON}")
     os.environ.pop("MPLBACKEND", None)  # a backend meant for tests would keep figures out of the outputs
     try:

@@ -3,6 +3,7 @@
 import os
 
 os.environ["D2LCOMPUTE_DEVICE"] = "cpu"  # before torch is imported: a test means the same on every machine
+os.environ["D2LCOMPUTE_LANG"] = "en"
 os.environ["MPLBACKEND"] = "agg"
 
 import pytest

@@ -90,14 +90,14 @@ def normalize(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 @contextmanager
 def _clean_environment(*, on_cpu: bool) -> Iterator[None]:
-    """Give the kernels a data folder of their own, their usual plotting backend and, ``on_cpu``, no accelerator."""
+    """Give the kernels a data folder of their own and the usual plotting; ``on_cpu``: no accelerator, and English."""
     before = dict(os.environ)
     with tempfile.TemporaryDirectory() as data:
         os.environ["D2LCOMPUTE_DATA"] = data
         os.environ.pop("MPLBACKEND", None)
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # kernels side by side would fight for the cores
         if on_cpu:
-            os.environ["D2LCOMPUTE_DEVICE"] = "cpu"
+            os.environ |= {"D2LCOMPUTE_DEVICE": "cpu", "D2LCOMPUTE_LANG": "en"}
         try:
             yield
         finally:

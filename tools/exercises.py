@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from d2lcompute._translation import speaking, tr
 from d2lcompute.exercises.checking.exercise import Exercise
 from d2lcompute.exercises.registry import find, names
 
@@ -40,9 +41,15 @@ def answer_expression(stub: str) -> str:
 def cells(exercise: Exercise) -> list[nbformat.NotebookNode]:
     """Return the cells that pose an exercise: task, what is given, stub, check."""
     prefix = f"exercise-{exercise.name.replace('_', '-')}"
-    source = f"Book zh {exercise.book[0]} / en {exercise.book[1]}" if exercise.book else "Our own"
-    facts = f"{source} · difficulty {exercise.difficulty} of 5 · {exercise.minutes} minutes"
-    made = [new_markdown_cell(f"### Exercise: `{exercise.name}`\n\n{facts}\n\n{exercise.task}", id=f"{prefix}-task")]
+    source = tr("Our own")
+    if exercise.book:
+        source = tr("Book zh {chinese} / en {english}", chinese=exercise.book[0], english=exercise.book[1])
+    heading = tr("Exercise: `{name}`", name=exercise.name)
+    effort = tr(
+        "difficulty {difficulty} of 5 · {minutes} minutes", difficulty=exercise.difficulty, minutes=exercise.minutes
+    )
+    text = f"### {heading}\n\n{source} · {effort}\n\n{tr(exercise.task)}"
+    made = [new_markdown_cell(text, id=f"{prefix}-task")]
     if exercise.given:
         given = "\n\n\n".join(textwrap.dedent(inspect.getsource(each)).strip() for each in exercise.given)
         made.append(new_code_cell(given, id=f"{prefix}-given"))
@@ -105,7 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     behind = []
     for path in options.notebooks or sorted(COURSE.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        updated = with_exercises(notebook, exercises_of(path.stem))
+        with speaking("en"):
+            updated = with_exercises(notebook, exercises_of(path.stem))
         if updated != notebook.cells:
             behind.append(path.stem)
             if not options.check:

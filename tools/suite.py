@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tools.messages import compile_all
+
 __all__ = ["WHOLE", "Case", "cases", "environment", "pytest_command"]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +62,7 @@ def pytest_command(
 
 def environment() -> dict[str, str]:
     """Return the environment in which stored outputs hold: no accelerator, and one thread for each process."""
-    return {**os.environ, "D2LCOMPUTE_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+    return {**os.environ, "D2LCOMPUTE_DEVICE": "cpu", "D2LCOMPUTE_LANG": "en", "OMP_NUM_THREADS": "1"}
 
 
 def cases(report: Path) -> Iterator[Case]:
@@ -80,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="how many processes (default: 2)")
     parser.add_argument("arguments", nargs="*", help="for pytest, after --; by default the whole suite")
     options = parser.parse_args(arguments)
+    compile_all()  # a catalogue that came with the last pull is spoken at once
     command = pytest_command(*(options.arguments or WHOLE), jobs=options.jobs)
     return subprocess.call(command, cwd=ROOT, env=environment())
 

@@ -18,8 +18,10 @@ from typing import Any
 
 import nbformat
 
+from .._translation import language as learners_language
+from .._translation import tr
 from .merging import Changes, cleared, given_in, merge
-from .source import CourseError, language_of, source_folder
+from .source import CourseError, language_of, languages, source_folder
 
 __all__ = ["Written", "write_course"]
 
@@ -49,13 +51,13 @@ def write_course(folder: str | Path, language: str | None = None) -> Written:
 
     Args:
         folder: the folder; it is made if it is not there.
-        language: the language, a folder of the course; by default that of the copy, else English.
+        language: the language, a folder of the course; by default that of the copy, else the learner's.
 
     Raises:
         CourseError: if the folder holds something else, if a notebook in it is not one, or if it cannot be written.
     """
     folder = Path(folder).absolute()
-    language = language or language_of(folder)
+    language = language or language_of(folder) or _spoken()
     source = source_folder(language)
     is_new = _check(folder, {path.name for path in source.glob("*.ipynb")})
     pages = {path.name: path.read_text(encoding="utf-8") for path in source.glob("*.md")}
@@ -82,6 +84,12 @@ def write_course(folder: str | Path, language: str | None = None) -> Written:
     return Written(folder, is_new, changes)
 
 
+def _spoken() -> str:
+    """Return the learner's language if the course is there in it, else English."""
+    spoken = learners_language()
+    return spoken if spoken in languages() else "en"
+
+
 def _check(folder: Path, names: set[str]) -> bool:
     """Return whether a folder is new; raise if it is no place for the course.
 
@@ -91,17 +99,24 @@ def _check(folder: Path, names: set[str]) -> bool:
     if not folder.exists():
         return True
     if not folder.is_dir():
-        raise CourseError(f"{folder}: expected a folder, found a file; give the name of a folder")
+        raise CourseError(tr("{folder}: expected a folder, found a file; give the name of a folder", folder=folder))
     held = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise CourseError(f"{folder}: this folder is protected from writing; choose another, or make it yours")
+        raise CourseError(
+            tr("{folder}: this folder is protected from writing; choose another, or make it yours", folder=folder)
+        )
     if protected := [name for name in held if name in names and not os.access(folder / name, os.W_OK)]:
         raise CourseError(
-            f"{folder / protected[0]}: this file is protected from writing; make it writable, and try again"
+            tr(
+                "{path}: this file is protected from writing; make it writable, and try again",
+                path=folder / protected[0],
+            )
         )
     if held and not names.intersection(held):
         some = ", ".join(sorted(held)[:3]) + (", …" if len(held) > 3 else "")
-        raise CourseError(f"{folder}: holds something else ({some}); give the name of a new folder")
+        raise CourseError(
+            tr("{folder}: holds something else ({some}); give the name of a new folder", folder=folder, some=some)
+        )
     return not held
 
 
@@ -111,7 +126,7 @@ def _read(path: Path) -> Any:
     Raises:
         CourseError: if it is no notebook.
     """
-    advice = "rename it or move it out of the folder: a new one is written in its place"
+    advice = tr("rename it or move it out of the folder: a new one is written in its place")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         _give_ids(content["cells"])
@@ -121,9 +136,11 @@ def _read(path: Path) -> Any:
             notebook = nbformat.reads(json.dumps(content), as_version=4)
             nbformat.validate(notebook)
     except OSError as error:
-        raise CourseError(f"{path}: cannot be read ({error.strerror})") from error
+        raise CourseError(tr("{path}: cannot be read ({why})", path=path, why=error.strerror)) from error
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise CourseError(f"{path}: expected a notebook, found a file that is no longer JSON; {advice}") from error
+        raise CourseError(
+            tr("{path}: expected a notebook, found a file that is no longer JSON; {advice}", path=path, advice=advice)
+        ) from error
     except (
         nbformat.ValidationError,
         nbformat.reader.NotJSONError,
@@ -132,7 +149,9 @@ def _read(path: Path) -> Any:
         TypeError,
         ValueError,
     ) as error:
-        raise CourseError(f"{path}: expected a notebook, found JSON of another form; {advice}") from error
+        raise CourseError(
+            tr("{path}: expected a notebook, found JSON of another form; {advice}", path=path, advice=advice)
+        ) from error
     return notebook
 
 
@@ -179,12 +198,16 @@ def _write_all(folder: Path, texts: Mapping[Path, str], seen: Mapping[Path, byte
             if path.exists():
                 written[path].chmod(path.stat().st_mode)
         if saved := [path.name for path in texts if path in seen and path.read_bytes() != seen[path]]:
-            raise CourseError(f"{folder / saved[0]}: was saved while it was brought up to date; try again")
+            raise CourseError(
+                tr("{path}: was saved while it was brought up to date; try again", path=folder / saved[0])
+            )
         for path, unfinished in written.items():
             os.replace(unfinished, path.resolve() if path.is_symlink() else path)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise CourseError(f"{folder}: cannot be written ({why}); check the space left, or choose another") from error
+        raise CourseError(
+            tr("{folder}: cannot be written ({why}); check the space left, or choose another", folder=folder, why=why)
+        ) from error
     finally:
         for unfinished in written.values():
             with suppress(OSError):

@@ -5,9 +5,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .._translation import tr
+from .._user_data import user_folder
 from .merging import fingerprint, mark_of
 
-__all__ = ["CourseError", "language_of", "languages", "outdated", "posed_in", "source_folder"]
+__all__ = [
+    "STARTED",
+    "CourseError",
+    "language_here",
+    "language_of",
+    "languages",
+    "last_started",
+    "outdated",
+    "posed_in",
+    "source_folder",
+]
+
+STARTED = "course.json"
+"""The file in the user's folder that says where the copy is that was started last."""
 
 _README = "README.md"
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -27,8 +42,14 @@ def source_folder(language: str) -> Path:
     for place in _PLACES:
         if (place / language / _README).is_file():
             return place / language
-    there = ", ".join(languages()) or "none: the package was installed without its notebooks"
-    raise CourseError(f"lang must be a language of the course; got {language!r} (there are: {there})")
+    there = ", ".join(languages()) or tr("none: the package was installed without its notebooks")
+    raise CourseError(
+        tr(
+            "lang must be a language of the course; got {language!r} (there are: {there})",
+            language=language,
+            there=there,
+        )
+    )
 
 
 def languages() -> list[str]:
@@ -37,9 +58,23 @@ def languages() -> list[str]:
 
 
 def language_of(folder: Path) -> str:
-    """Return the language of the copy in a folder; English if there is none."""
+    """Return the language of the copy in a folder; nothing if there is none."""
     marks = (mark_of(_content(path)) for path in sorted(folder.glob("*.ipynb")))
-    return str(next((mark["language"] for mark in marks if "language" in mark), "en"))
+    return str(next((mark["language"] for mark in marks if "language" in mark), ""))
+
+
+def language_here() -> str:
+    """Return the language of the copy in the current folder, else of the one last started; nothing without either."""
+    with suppress(OSError):
+        return language_of(Path.cwd()) or language_of(last_started(user_folder()) or Path.cwd())
+    return ""
+
+
+def last_started(kept: Path) -> Path | None:
+    """Return the folder of the copy that was started last, which the user's folder ``kept`` tells; None if nothing."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return Path(json.loads((kept / STARTED).read_text(encoding="utf-8"))["copy"])
+    return None
 
 
 def posed_in(notebook: str) -> list[str]:
@@ -59,7 +94,7 @@ def outdated(folder: Path) -> list[str]:
     """
     return [
         path.stem
-        for path in sorted(source_folder(language_of(folder)).glob("*.ipynb"))
+        for path in sorted(source_folder(language_of(folder) or "en").glob("*.ipynb"))
         if mark_of(_content(folder / path.name)).get("given") != _fingerprints(_content(path))
     ]
 

@@ -7,10 +7,11 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from .._translation import tr
 from .._user_data import user_folder, write_whole
 from .copying import Written, write_course
 from .merging import Changes
-from .source import CourseError
+from .source import STARTED, CourseError
 
 __all__ = ["start"]
 
@@ -22,7 +23,7 @@ def start(folder: str | Path, language: str | None = None, *, open_lab: bool = T
 
     Args:
         folder: the folder.
-        language: the course's language; by default that of the copy, else English.
+        language: the course's language; by default that of the copy, else the learner's.
         open_lab: open it; else only write.
 
     Returns:
@@ -35,12 +36,16 @@ def start(folder: str | Path, language: str | None = None, *, open_lab: bool = T
         return 1
     print("\n".join(told(written)), flush=True)
     with suppress(OSError):  # the doctor will not know where the copy is; nothing else is lost
-        write_whole(user_folder() / "course.json", json.dumps({"copy": str(written.folder)}) + "\n")
+        write_whole(user_folder() / STARTED, json.dumps({"copy": str(written.folder)}) + "\n")
     if not open_lab:
         return 0
     if find_spec("jupyterlab") is None:
         install = f'"{sys.executable}" -m pip install "d2lcompute[notebooks]"'
-        print(f"d2lcompute start: the copy is written, but JupyterLab is not installed: {install}", file=sys.stderr)
+        print(
+            "d2lcompute start: "
+            + tr("the copy is written, but JupyterLab is not installed: {install}", install=install),
+            file=sys.stderr,
+        )
         return 1
     with suppress(KeyboardInterrupt):
         command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", FIRST]
@@ -54,31 +59,50 @@ def told(written: Written) -> list[str]:
     Example:
         >>> changes = {"01_blocks.ipynb": Changes(renewed=["a", "b"], kept=["c"], overtaken=["c"])}
         >>> print("\n".join(told(Written(Path("course"), False, changes))))
-        course: your copy of the course is up to date: 1 notebook, 2 cells renewed, 1 of yours kept
+        course: your copy of the course is up to date. Notebooks: 1. Cells renewed: 2. Of yours, kept: 1.
           01_blocks: renewed 2, kept 1 of yours; the course has changed c too: yours was kept
     """
-    count = f"{len(written.changes)} notebook{'s' if len(written.changes) != 1 else ''}"
+    count = len(written.changes)
     if written.is_new:
-        return [f"{written.folder}: your copy of the course, {count}. Begin with 00_start_here."]
+        return [
+            tr(
+                "{folder}: your copy of the course. Notebooks: {count}. Begin with 00_start_here.",
+                folder=written.folder,
+                count=count,
+            )
+        ]
     everything = [changes for changes in written.changes.values() if changes]
     renewed = sum(len(each.renewed) for each in everything)
     kept = sum(len(each.kept) for each in everything)
-    summary = f"{count}, {renewed} cell{'s' if renewed != 1 else ''} renewed, {kept} of yours kept"
     lines = [f"  {Path(name).stem}: {_told(changes)}" for name, changes in written.changes.items() if _told(changes)]
-    return [f"{written.folder}: your copy of the course is up to date: {summary}", *lines]
+    return [
+        tr(
+            "{folder}: your copy of the course is up to date. "
+            "Notebooks: {count}. Cells renewed: {renewed}. Of yours, kept: {kept}.",
+            folder=written.folder,
+            count=count,
+            renewed=renewed,
+            kept=kept,
+        ),
+        *lines,
+    ]
 
 
 def _told(changes: Changes | None) -> str:
     """Say what happened to one notebook; nothing if nothing did."""
     if changes is None:
-        return "written anew"
-    counts = [("renewed", changes.renewed), ("added", changes.added), ("dropped", changes.dropped)]
-    parts = [f"{word} {len(names)}" for word, names in counts if names]
+        return tr("written anew")
+    counts = {
+        tr("renewed {count}", count=len(changes.renewed)): changes.renewed,
+        tr("added {count}", count=len(changes.added)): changes.added,
+        tr("dropped {count}", count=len(changes.dropped)): changes.dropped,
+    }
+    parts = [words for words, names in counts.items() if names]
     if changes.kept:
-        parts.append(f"kept {len(changes.kept)} of yours")
+        parts.append(tr("kept {count} of yours", count=len(changes.kept)))
     notes = []
     if changes.overtaken:
-        notes.append(f"the course has changed {', '.join(changes.overtaken)} too: yours was kept")
+        notes.append(tr("the course has changed {names} too: yours was kept", names=", ".join(changes.overtaken)))
     if changes.left:
-        notes.append(f"no longer in the course, and kept with a tag: {', '.join(changes.left)}")
+        notes.append(tr("no longer in the course, and kept with a tag: {names}", names=", ".join(changes.left)))
     return "; ".join([", ".join(parts), *notes]) if parts else ""

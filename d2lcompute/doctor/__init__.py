@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from .._translation import N_, tr
 from .._user_data import user_folder
 from .checks import (
     Finding,
@@ -28,26 +29,26 @@ __all__ = ["CHECKS", "Finding", "diagnose"]
 CHECKS: Mapping[str, Callable[[], Finding]] = {
     "Python": check_python,
     "torch": check_torch,
-    "accelerators": check_accelerators,
+    N_("accelerators"): check_accelerators,
     "d2lcompute": check_package,
-    "numpy": partial(check_optional, "numpy", "2.0", "", "torch, which warns without it, and arrays"),
+    "numpy": partial(check_optional, "numpy", "2.0", "", N_("torch, which warns without it, and arrays")),
     "Jupyter": check_jupyter,
-    "kernel": check_kernel,
-    "matplotlib": partial(check_optional, "matplotlib", "3.9", "notebooks", "the figures"),
-    "scikit-learn": partial(check_optional, "scikit-learn", "1.5", "beyond", "the digits of notebook 08"),
-    "tensorboard": partial(check_optional, "tensorboard", "2.18", "beyond", "notebook 10"),
-    "torchinfo": partial(check_optional, "torchinfo", "1.8", "beyond", "notebook 10"),
-    "torchao": partial(check_optional, "torchao", "0.18", "beyond", "notebook 12"),
-    "the book's package": check_book,
-    "temporary folder": partial(
-        check_folder, tempfile.gettempdir, "FAIL", "set TMPDIR (on Windows TEMP) to a folder of your own"
+    N_("kernel"): check_kernel,
+    "matplotlib": partial(check_optional, "matplotlib", "3.9", "notebooks", N_("the figures")),
+    "scikit-learn": partial(check_optional, "scikit-learn", "1.5", "beyond", N_("the digits of notebook 08")),
+    "tensorboard": partial(check_optional, "tensorboard", "2.18", "beyond", N_("notebook 10")),
+    "torchinfo": partial(check_optional, "torchinfo", "1.8", "beyond", N_("notebook 10")),
+    "torchao": partial(check_optional, "torchao", "0.18", "beyond", N_("notebook 12")),
+    N_("the book's package"): check_book,
+    N_("temporary folder"): partial(
+        check_folder, tempfile.gettempdir, "FAIL", N_("set TMPDIR (on Windows TEMP) to a folder of your own")
     ),
-    "data folder": partial(
-        check_folder, user_folder, "WARN", "progress is not kept until this folder, in your home, is yours"
+    N_("data folder"): partial(
+        check_folder, user_folder, "WARN", N_("progress is not kept until this folder, in your home, is yours")
     ),
-    "your copy": partial(check_copy, user_folder),
-    "current folder": partial(
-        check_folder, os.getcwd, "WARN", "change to a folder of your own before you start Jupyter"
+    N_("your copy"): partial(check_copy, user_folder),
+    N_("current folder"): partial(
+        check_folder, os.getcwd, "WARN", N_("change to a folder of your own before you start Jupyter")
     ),
 }
 
@@ -67,5 +68,5 @@ def _examine(check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Exception as error:
-        found = f"this check could not be made: {type(error).__name__}: {error}"
-        return Finding("FAIL", found, "mend what says FAIL in the other lines, then run the doctor again")
+        found = tr("this check could not be made: {error}: {words}", error=type(error).__name__, words=error)
+        return Finding("FAIL", found, tr("mend what says FAIL in the other lines, then run the doctor again"))

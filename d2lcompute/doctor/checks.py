@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import sys
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from importlib import import_module, metadata, reload
 from pathlib import Path
 from typing import Any
+
+from .._translation import N_, tr
 
 __all__ = [
     "Finding",
@@ -29,7 +30,7 @@ __all__ = [
     "check_torch",
 ]
 
-_SELECTOR, _FOLDER = "with the selector on pytorch.org", Path(__file__).resolve().parents[1]
+_SELECTOR, _FOLDER = N_("with the selector on pytorch.org"), Path(__file__).resolve().parents[1]
 _BOOK = {"numpy": "2.0", "ipython": "8.20", "matplotlib": "3.9", "matplotlib-inline": "0.1", "pandas": "2.2"}
 _BOOK |= {"pillow": "10.2", "requests": "2.31", "scipy": "1.13"}  # what d2l imports, as in the extra `book`
 
@@ -46,7 +47,9 @@ class Finding:
 def check_python() -> Finding:
     """Python is new enough."""
     found = f"{sys.version.split()[0]} at {sys.executable}"
-    return Finding("OK", found) if _at_least(found, "3.11") else Finding("FAIL", found, "install Python 3.11 or newer")
+    return (
+        Finding("OK", found) if _at_least(found, "3.11") else Finding("FAIL", found, tr("install Python 3.11 or newer"))
+    )
 
 
 def check_torch() -> Finding:
@@ -55,21 +58,34 @@ def check_torch() -> Finding:
         torch = import_module("torch")
     except Exception as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "torch"
-        found = "not installed" if missing else f"installed, but its import fails: {type(error).__name__}: {error}"
-        return Finding("FAIL", found, f"{'install' if missing else 'uninstall it, then install'} it {_SELECTOR}")
+        found = (
+            tr("not installed")
+            if missing
+            else tr("installed, but its import fails: {error}: {words}", error=type(error).__name__, words=error)
+        )
+        remedy = tr("install it") if missing else tr("uninstall it, then install it")
+        return Finding("FAIL", found, f"{remedy} {tr(_SELECTOR)}")
     if not hasattr(torch, "__version__"):
         return Finding(
-            "FAIL", f"hidden by {torch.__file__ or next(iter(torch.__path__))}", "rename that file or folder"
+            "FAIL",
+            tr("hidden by {path}", path=torch.__file__ or next(iter(torch.__path__))),
+            tr("rename that file or folder"),
         )
     found, build = f"{torch.__version__}, {_build(torch)} build", _build(torch)
     if not _at_least(torch.__version__, "2.10"):
-        return Finding("FAIL", found, f"2.10 or newer is needed: upgrade it {_SELECTOR}")
+        return Finding("FAIL", found, tr("2.10 or newer is needed: upgrade it {selector}", selector=tr(_SELECTOR)))
     usable, why = _usable(torch)
     if build == "CPU" and not usable and shutil.which("nvidia-smi"):
-        return Finding("WARN", f"{found} beside NVIDIA's driver", f"to use the GPU, choose a CUDA build {_SELECTOR}")
+        return Finding(
+            "WARN",
+            tr("{found} beside NVIDIA's driver", found=found),
+            tr("to use the GPU, choose a CUDA build {selector}", selector=tr(_SELECTOR)),
+        )
     if build not in ("CPU", "MPS") and not usable:
-        remedy = f"with a GPU: update its driver; without: choose the CPU build {_SELECTOR}"
-        return Finding("WARN", f"{found}, but no GPU that it can use{why}; all runs on the CPU", remedy)
+        remedy = tr("with a GPU: update its driver; without: choose the CPU build {selector}", selector=tr(_SELECTOR))
+        return Finding(
+            "WARN", tr("{found}, but no GPU that it can use{why}; all runs on the CPU", found=found, why=why), remedy
+        )
     return Finding("OK", found)
 
 
@@ -79,10 +95,10 @@ def check_accelerators() -> Finding:
     try:
         count = devices.num_gpus()
     except ValueError as error:
-        return Finding("FAIL", str(error), "unset D2LCOMPUTE_DEVICE, or set it to cpu or auto")
+        return Finding("FAIL", str(error), tr("unset D2LCOMPUTE_DEVICE, or set it to cpu or auto"))
     if not count:
         hidden = _usable(torch)[0]
-        return Finding("OK", "hidden by D2LCOMPUTE_DEVICE=cpu" if hidden else "none; the CPU does all the work")
+        return Finding("OK", tr("hidden by D2LCOMPUTE_DEVICE=cpu") if hidden else tr("none; the CPU does all the work"))
     name = getattr(getattr(torch, devices.gpu().type), "get_device_name", lambda i: str(devices.gpu(i)))
     return Finding("OK", f"{count}: {', '.join(name(i) for i in range(count))}")
 
@@ -95,10 +111,12 @@ def check_package() -> Finding:
             reload(package)  # raises what the package held back, so that the doctor could start
     except Exception as error:
         cause = error.__cause__ or error
-        remedy = f"mend what says FAIL in the other lines, then: {_pip('d2lcompute')}"
-        return Finding("FAIL", f"its import fails: {type(cause).__name__}: {cause}", remedy)
+        remedy = tr("mend what says FAIL in the other lines, then: {pip}", pip=_pip("d2lcompute"))
+        return Finding(
+            "FAIL", tr("its import fails: {error}: {words}", error=type(cause).__name__, words=cause), remedy
+        )
     if (version := _version("d2lcompute")) is None:
-        found = f"used from {_FOLDER}, but not installed: notebooks in other folders cannot import it"
+        found = tr("used from {folder}, but not installed: notebooks in other folders cannot import it", folder=_FOLDER)
         return Finding("WARN", found, _pip("d2lcompute"))
     return Finding("OK", f"{version} in {_FOLDER}")
 
@@ -107,39 +125,57 @@ def check_optional(name: str, oldest: str, extra: str, purpose: str) -> Finding:
     """A package is there and new enough; ``extra`` is the extra of d2lcompute that brings it, if it is optional."""
     if (version := _version(name)) is None:
         source = f"d2lcompute[{extra}]" if extra else f"{name}>={oldest}"
-        return Finding("WARN", f"not installed; it is for {purpose}", _pip(source))
+        return Finding("WARN", tr("not installed; it is for {purpose}", purpose=tr(purpose)), _pip(source))
     if not _at_least(version, oldest):
-        return Finding("WARN", f"{version} is older than {oldest}", _pip(f"{name}>={oldest}"))
+        return Finding(
+            "WARN", tr("{version} is older than {oldest}", version=version, oldest=oldest), _pip(f"{name}>={oldest}")
+        )
     return Finding("OK", version)
 
 
 def check_jupyter() -> Finding:
     """JupyterLab is there, and its command starts the one of this Python."""
-    finding = check_optional("jupyterlab", "4.2", "notebooks", "opening notebooks")
+    finding = check_optional("jupyterlab", "4.2", "notebooks", tr("opening notebooks"))
     command = shutil.which("jupyter-lab")
     if finding.status != "OK" or command is None:
         return finding
     schemes = (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user"))
     homes = {Path(sysconfig.get_path("scripts", scheme)).resolve() for scheme in schemes}
     if homes.isdisjoint({Path(command).parent.resolve(), Path(command).resolve().parent}):
-        found = f"{finding.found}, but the command jupyter-lab belongs to another Python: {command}"
-        return Finding("WARN", found, f'start it with "{sys.executable}" -m jupyterlab')
+        found = tr(
+            "{found}, but the command jupyter-lab belongs to another Python: {command}",
+            found=finding.found,
+            command=command,
+        )
+        return Finding("WARN", found, tr('start it with "{executable}" -m jupyterlab', executable=sys.executable))
     return finding
 
 
 def check_kernel() -> Finding:
     """A notebook that asks for the kernel ``python3``, as the course's do, gets this very Python."""
-    finding = check_optional("ipykernel", "6.29", "notebooks", "running notebooks")
+    finding = check_optional("ipykernel", "6.29", "notebooks", tr("running notebooks"))
     if finding.status != "OK":
         return finding
     specs = import_module("jupyter_client.kernelspec").KernelSpecManager().get_all_specs()
     programs = {name: entry["spec"]["argv"][0] for name, entry in specs.items() if entry["spec"]["argv"]}
     ours = [name for name, program in programs.items() if _environment(program) == _environment(sys.executable)]
     if "python3" in ours:
-        return Finding("OK", f"ipykernel {finding.found}; the kernel python3 runs this Python")
-    found = f"ipykernel {finding.found}, but the kernel python3 runs another Python: {programs.get('python3', 'none')}"
-    install = "" if ours else f'run "{sys.executable}" -m ipykernel install --user --name d2lcompute, then '
-    return Finding("WARN", found, f"{install}choose the kernel {(ours or ['d2lcompute'])[0]} in the notebook")
+        return Finding("OK", tr("ipykernel {found}; the kernel python3 runs this Python", found=finding.found))
+    found = tr(
+        "ipykernel {found}, but the kernel python3 runs another Python: {program}",
+        found=finding.found,
+        program=programs.get("python3", tr("none")),
+    )
+    install = (
+        ""
+        if ours
+        else tr('run "{executable}" -m ipykernel install --user --name d2lcompute, then ', executable=sys.executable)
+    )
+    return Finding(
+        "WARN",
+        found,
+        tr("{install}choose the kernel {kernel} in the notebook", install=install, kernel=(ours or ["d2lcompute"])[0]),
+    )
 
 
 def check_book() -> Finding:
@@ -148,32 +184,51 @@ def check_book() -> Finding:
     found = f"d2l {d2l or 'none'}, torchvision {vision or 'none'}, numpy {numpy or 'none'}"
     wanted = re.search(r"torch ?\(?==([\d.]+)", " ".join(metadata.requires("torchvision") or ()) if vision else "")
     if wanted and (torch or "").split("+")[0] != wanted[1]:
-        remedy = f"choose torch and torchvision together {_SELECTOR}"
-        return Finding("WARN", f"{found}: this torchvision was made for torch {wanted[1]}, not for {torch}", remedy)
+        remedy = tr("choose torch and torchvision together {selector}", selector=tr(_SELECTOR))
+        return Finding(
+            "WARN",
+            tr(
+                "{found}: this torchvision was made for torch {version}, not for {torch}",
+                found=found,
+                version=wanted[1],
+                torch=torch,
+            ),
+            remedy,
+        )
     if lacking := [name for name, oldest in _BOOK.items() if d2l and not _at_least(_version(name) or "0.0", oldest)]:
-        return Finding("WARN", f"{found}: d2l lacks a current {', '.join(lacking)}", _pip("d2lcompute[book]"))
-    loader = "load_d2l() of d2lcompute.interop loads it; only its pictures need torchvision"
+        return Finding(
+            "WARN",
+            tr("{found}: d2l lacks a current {lacking}", found=found, lacking=", ".join(lacking)),
+            _pip("d2lcompute[book]"),
+        )
+    loader = tr("load_d2l() of d2lcompute.interop loads it; only its pictures need torchvision")
     return Finding("OK", f"{found}; {loader}" if d2l and not vision else found)
 
 
 def check_copy(place: Callable[[], Path]) -> Finding:
     """The learner's copy of the course, where the last one was started, and whether the course is newer."""
-    try:
-        folder = Path(json.loads((place() / "course.json").read_text(encoding="utf-8"))["copy"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return Finding("OK", "none yet", "d2lcompute start makes one, and opens it")
-    if not folder.is_dir():
-        return Finding("WARN", f"was {folder}, which is not there", f'd2lcompute start "{folder}" makes a new one')
     source = import_module("d2lcompute.course.source")
+    if (folder := source.last_started(place())) is None:
+        return Finding("OK", tr("none yet"), tr("d2lcompute start makes one, and opens it"))
+    if not folder.is_dir():
+        return Finding(
+            "WARN",
+            tr("was {folder}, which is not there", folder=folder),
+            tr('d2lcompute start "{folder}" makes a new one', folder=folder),
+        )
     try:
         behind = source.outdated(folder)
     except source.CourseError as error:
-        return Finding("WARN", f"{folder}, but {error}", "install the course with its notebooks")
+        return Finding(
+            "WARN", tr("{folder}, but {error}", folder=folder, error=error), tr("install the course with its notebooks")
+        )
     if behind:
-        some = ", ".join(behind[:3]) + (f" and {len(behind) - 3} more" if len(behind) > 3 else "")
-        found = f"{folder}; the course has something new in {some}"
-        return Finding("WARN", found, f'd2lcompute start "{folder}" brings it in, and keeps what is yours')
-    return Finding("OK", f"{folder}, up to date")
+        some = ", ".join(behind[:3]) + (tr(" and {count} more", count=len(behind) - 3) if len(behind) > 3 else "")
+        found = tr("{folder}; the course has something new in {some}", folder=folder, some=some)
+        return Finding(
+            "WARN", found, tr('d2lcompute start "{folder}" brings it in, and keeps what is yours', folder=folder)
+        )
+    return Finding("OK", tr("{folder}, up to date", folder=folder))
 
 
 def check_folder(place: Callable[[], str | Path], status: str, remedy: str) -> Finding:
@@ -183,7 +238,7 @@ def check_folder(place: Callable[[], str | Path], status: str, remedy: str) -> F
         with tempfile.TemporaryFile(dir=next(parent for parent in (folder, *folder.parents) if parent.exists())):
             return Finding("OK", str(folder))
     except Exception as error:
-        return Finding(status, f"cannot be written: {error}", remedy)
+        return Finding(status, tr("cannot be written: {error}", error=error), tr(remedy))
 
 
 def _at_least(version: str, oldest: str) -> bool:

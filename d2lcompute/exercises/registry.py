@@ -6,6 +6,7 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 
+from .._translation import tr
 from .checking.compare import shorten
 from .checking.exercise import Exercise
 
@@ -52,8 +53,11 @@ def find(name: str) -> Exercise:
     """
     if not isinstance(name, str):
         raise TypeError(
-            f'name must be the exercise\'s name in quotes, as in check("parallel_block", ParallelBlock); '
-            f"got an object of type {type(name).__name__}"
+            tr(
+                'name must be the exercise\'s name in quotes, as in check("parallel_block", '
+                "ParallelBlock); got an object of type {kind}",
+                kind=type(name).__name__,
+            )
         )
     for notebook, exercises in names().items():
         if name in exercises:
@@ -61,8 +65,14 @@ def find(name: str) -> Exercise:
             return module.EXERCISE
     known = [each for exercises in names().values() for each in exercises]
     near = difflib.get_close_matches(name[:100].lower(), known, n=3, cutoff=0.6)
-    advice = f"did you mean {' or '.join(map(repr, near))}?" if near else f"the exercises are {', '.join(known)}"
-    raise ValueError(f"name must be that of an exercise; got {shorten(repr(name))}: {advice}")
+    advice = (
+        tr("did you mean {names}?", names=" or ".join(map(repr, near)))
+        if near
+        else tr("the exercises are {names}", names=", ".join(known))
+    )
+    raise ValueError(
+        tr("name must be that of an exercise; got {given}: {advice}", given=shorten(repr(name)), advice=advice)
+    )
 
 
 def _package(notebook: str) -> str:

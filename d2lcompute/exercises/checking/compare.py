@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ..._translation import tr
 from ..sandbox.stop import TimeIsUp
 
 __all__ = ["difference", "plain_text", "shorten", "shown"]
@@ -38,7 +39,7 @@ def difference(came: Any, expected: Any) -> tuple[str, str] | None:
     if isinstance(expected, dict) and isinstance(came, dict):
         return _dict_difference(came, expected)
     if isinstance(expected, list | tuple) and _same_type(came, expected):
-        return _sequence_difference(came, expected, "item")
+        return _sequence_difference(came, expected)
     if isinstance(expected, float) and _same_type(came, expected):
         return None if abs(came - expected) <= 1e-4 * max(1.0, abs(expected)) else (shown(expected), shown(came))
     if _same_type(came, expected) and bool(came == expected):
@@ -52,10 +53,14 @@ def shown(value: Any) -> str:
         if isinstance(value, torch.Tensor):
             return _tensor_text(value)
         if isinstance(value, type):
-            return f"the class {_class_name(value)}"
+            return tr("the class {name}", name=_class_name(value))
         return shorten(_SHORT.repr(value))
     except Exception as error:
-        return f"an object of type {_class_name(type(value))} (its repr raises {_class_name(type(error))})"
+        return tr(
+            "an object of type {kind} (its repr raises {error})",
+            kind=_class_name(type(value)),
+            error=_class_name(type(error)),
+        )
 
 
 def plain_text(error: BaseException) -> str:
@@ -100,8 +105,12 @@ _SHORT = _Short()
 def _tensor_text(tensor: torch.Tensor) -> str:
     """Describe a tensor: the value of one that holds a single number, else shape and dtype."""
     if tensor.ndim == 0 and not tensor.is_meta:
-        return f"the tensor {tensor.item():.6g}" if tensor.is_floating_point() else f"the tensor {tensor.item()}"
-    return f"a tensor of shape {tuple(tensor.shape)}, {tensor.dtype}"
+        return (
+            tr("the tensor {value:.6g}", value=tensor.item())
+            if tensor.is_floating_point()
+            else tr("the tensor {value}", value=tensor.item())
+        )
+    return tr("a tensor of shape {shape}, {dtype}", shape=tuple(tensor.shape), dtype=tensor.dtype)
 
 
 def _tensor_difference(came: Any, expected: torch.Tensor) -> tuple[str, str] | None:
@@ -110,8 +119,8 @@ def _tensor_difference(came: Any, expected: torch.Tensor) -> tuple[str, str] | N
         return shown(expected), shown(came)
     if came.shape != expected.shape or came.dtype != expected.dtype:
         return (
-            f"a tensor of shape {tuple(expected.shape)}, {expected.dtype}",
-            f"a tensor of shape {tuple(came.shape)}, {came.dtype}",
+            tr("a tensor of shape {shape}, {dtype}", shape=tuple(expected.shape), dtype=expected.dtype),
+            tr("a tensor of shape {shape}, {dtype}", shape=tuple(came.shape), dtype=came.dtype),
         )
     came, expected = came.detach().to("cpu"), expected.detach().to("cpu")
     tolerance = _TOLERANCES.get(expected.dtype, 0.0)
@@ -119,25 +128,29 @@ def _tensor_difference(came: Any, expected: torch.Tensor) -> tuple[str, str] | N
     if not bool(far.any()):
         return None
     place = tuple(int(i) for i in far.nonzero()[0])
-    at = f" at {list(place)}" if place else ""
+    at = tr(" at {place}", place=list(place)) if place else ""
     return f"{expected[place].item():.5g}{at}", f"{came[place].item():.5g}{at} ({_amount(far)})"
 
 
 def _amount(far: torch.Tensor) -> str:
     """Say how many of a tensor's values differ."""
-    return "all values differ" if bool(far.all()) else f"{int(far.sum())} of {far.numel()} values differ"
+    return (
+        tr("all values differ")
+        if bool(far.all())
+        else tr("{count} of {total} values differ", count=int(far.sum()), total=far.numel())
+    )
 
 
 def _dict_difference(came: dict[Any, Any], expected: dict[Any, Any]) -> tuple[str, str] | None:
     """Compare two dicts: their keys, the order of these, then the values."""
     for key in expected:
         if key not in came:
-            return f"the key {key!r}", f"no such key, only {shown(list(came))}"
+            return tr("the key {key!r}", key=key), tr("no such key, only {keys}", keys=shown(list(came)))
     for key in came:
         if key not in expected:
-            return f"the keys {shown(list(expected))}", f"also the key {shown(key)}"
+            return tr("the keys {keys}", keys=shown(list(expected))), tr("also the key {key}", key=shown(key))
     if list(came) != list(expected):
-        return f"the order {shown(list(expected))}", f"the order {shown(list(came))}"
+        return tr("the order {keys}", keys=shown(list(expected))), tr("the order {keys}", keys=shown(list(came)))
     for key, value in expected.items():
         found = difference(came[key], value)
         if found:
@@ -145,20 +158,23 @@ def _dict_difference(came: dict[Any, Any], expected: dict[Any, Any]) -> tuple[st
     return None
 
 
-def _sequence_difference(came: Any, expected: Any, item: str) -> tuple[str, str] | None:
+def _sequence_difference(came: Any, expected: Any) -> tuple[str, str] | None:
     """Compare two sequences: length, then item by item."""
     if len(came) != len(expected):
-        return _counted(expected, item), _counted(came, item)
+        return _counted(expected), _counted(came)
     for i, (one, other) in enumerate(zip(came, expected, strict=True)):
         found = difference(one, other)
         if found:
-            return f"{item} {i}: {found[0]}", f"{item} {i}: {found[1]}"
+            item = tr("item {number}: ", number=i)
+            return item + found[0], item + found[1]
     return None
 
 
-def _counted(values: Any, item: str) -> str:
+def _counted(values: Any) -> str:
     """Return how many values there are, and the values."""
-    return f"{len(values)} {item}{'' if len(values) == 1 else 's'}: {shown(values)}"
+    if len(values) == 1:
+        return tr("1 item: {values}", values=shown(values))
+    return tr("{count} items: {values}", count=len(values), values=shown(values))
 
 
 def _same_type(came: Any, expected: Any) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..._translation import tr
 from ..sandbox.settings import SEED, changed_settings, kept_settings, seed_everything
 from ..sandbox.stop import TimeIsUp, noted_interrupts, run_within
 from .compare import plain_text, shorten
@@ -14,7 +15,7 @@ from .exercise import Exercise, Requirement
 from .report import CheckResult, Failure, is_stub_error, not_attempted, passed, report
 from .trial import Counterexample, Trial
 
-__all__ = ["LIMIT_SECONDS", "examine"]
+__all__ = ["LIMIT_SECONDS", "examine", "requirement_of"]
 
 LIMIT_SECONDS = 10.0
 
@@ -56,6 +57,11 @@ def examine(
     )
 
 
+def requirement_of(requirement: Requirement) -> str:
+    """Return what a requirement demands, in one sentence: the first of its docstring."""
+    return " ".join((requirement.__doc__ or "").split("\n\n")[0].split())
+
+
 class _Trials:
     """The trials of one answer.
 
@@ -84,9 +90,9 @@ class _Trials:
         """Return the failure of an answer that was stopped."""
         return self._found(
             Counterexample(
-                expected=f"an answer within {seconds:g} seconds",
-                got="it was still running, and was stopped",
-                remark="Is there a loop that nothing ends, or far more work than the task needs?",
+                expected=tr("an answer within {seconds:g} seconds", seconds=seconds),
+                got=tr("it was still running, and was stopped"),
+                remark=tr("Is there a loop that nothing ends, or far more work than the task needs?"),
             )
         )
 
@@ -109,18 +115,19 @@ class _Trials:
         """Return the failure of an answer that changes a setting of the whole process."""
         return self._found(
             Counterexample(
-                expected=f"{name} is left as it was",
-                got=f"your code changed {name}",
-                remark="That holds for everything that runs afterwards, also in code that is not yours. "
-                "The check has put it back.",
+                expected=tr("{name} is left as it was", name=name),
+                got=tr("your code changed {name}", name=name),
+                remark=tr(
+                    "That holds for everything that runs afterwards, also in code that is not yours. The "
+                    "check has put it back."
+                ),
             )
         )
 
     def _found(self, found: BaseException) -> Failure:
         """Return a finding together with what was being tried."""
-        requirement = " ".join((self.requirement.__doc__ or "").split("\n\n")[0].split())
         words = "" if isinstance(found, Counterexample) else plain_text(found)
-        return Failure(requirement, self.trial.input, found, words, self.trial.nudge)
+        return Failure(tr(requirement_of(self.requirement)), self.trial.input, found, words, self.trial.nudge)
 
 
 class _Printed(io.TextIOBase):

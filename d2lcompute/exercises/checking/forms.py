@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from ..._translation import N_, tr
 from .compare import shown
 from .exercise import Requirement
 from .trial import Trial
@@ -15,26 +16,26 @@ def a_module_class(answer: Any, trial: Trial) -> None:
     """The answer is a class derived from nn.Module."""
     if isinstance(answer, type) and issubclass(answer, nn.Module):
         return
-    remark = "Write class Name(nn.Module): what derives from nn.Module is called, moved and saved like any layer."
+    remark = tr("Write class Name(nn.Module): what derives from nn.Module is called, moved and saved like any layer.")
     if isinstance(answer, nn.Module):
-        remark = "Hand over the class itself, without parentheses: the check builds its own instances."
-    trial.fail(expected="a class derived from nn.Module", got=shown(answer), remark=remark)
+        remark = tr("Hand over the class itself, without parentheses: the check builds its own instances.")
+    trial.fail(expected=tr("a class derived from nn.Module"), got=shown(answer), remark=remark)
 
 
 def a_function(answer: Any, trial: Trial) -> None:
     """The answer is a function."""
-    _require_function(answer, trial, "a function")
+    _require_function(answer, trial, tr("a function"))
 
 
 def functions(*names: str) -> Requirement:
     """Return the form of a tuple of functions, such as ``(save, load)``."""
 
     def form(answer: Any, trial: Trial) -> None:
-        wanted = f"the tuple of functions ({', '.join(names)})"
+        wanted = tr("the tuple of functions ({names})", names=", ".join(names))
         if not isinstance(answer, tuple | list) or len(answer) != len(names):
-            trial.fail(expected=wanted, got=shown(answer), remark="Hand them over together, in parentheses.")
+            trial.fail(expected=wanted, got=shown(answer), remark=tr("Hand them over together, in parentheses."))
         for name, function in zip(names, answer, strict=True):
-            _require_function(function, trial, f"a function as {name}")
+            _require_function(function, trial, tr("a function as {name}", name=name))
 
     form.__doc__ = f"The answer is a tuple of functions: ({', '.join(names)})."
     return form
@@ -46,9 +47,11 @@ def a_dict(**types: type) -> Requirement:
     def form(answer: Any, trial: Trial) -> None:
         if not isinstance(answer, dict) or set(answer) != set(types):
             trial.fail(
-                expected=f"a dict with the keys {', '.join(map(repr, types))}",
-                got=f"a dict with the keys {shown(list(answer))}" if isinstance(answer, dict) else shown(answer),
-                remark="Keep the keys of the stub, and replace each ... by what you observed.",
+                expected=tr("a dict with the keys {keys}", keys=", ".join(map(repr, types))),
+                got=tr("a dict with the keys {keys}", keys=shown(list(answer)))
+                if isinstance(answer, dict)
+                else shown(answer),
+                remark=tr("Keep the keys of the stub, and replace each ... by what you observed."),
             )
         for key, wanted in types.items():
             _require_type(answer[key], wanted, trial, f"{key!r}: ")
@@ -62,9 +65,13 @@ def a_list(item: type) -> Requirement:
 
     def form(answer: Any, trial: Trial) -> None:
         if not isinstance(answer, list | tuple):
-            trial.fail(expected=f"a list of {item.__name__}", got=shown(answer), remark="Hand over a list: [..., ...].")
+            trial.fail(
+                expected=tr("a list of {kind}", kind=item.__name__),
+                got=shown(answer),
+                remark=tr("Hand over a list: [..., ...]."),
+            )
         for i, value in enumerate(answer):
-            _require_type(value, item, trial, f"item {i}: ")
+            _require_type(value, item, trial, tr("item {number}: ", number=i))
 
     form.__doc__ = f"The answer is a list of {item.__name__}."
     return form
@@ -80,13 +87,19 @@ def a_value(wanted: type) -> Requirement:
     return form
 
 
-_WORDS = {bool: "True or False", int: "an integer", float: "a number", str: "a string", tuple: "a tuple"}
+_WORDS = {
+    bool: N_("True or False"),
+    int: N_("an integer"),
+    float: N_("a number"),
+    str: N_("a string"),
+    tuple: N_("a tuple"),
+}
 
 
 def _require_function(answer: Any, trial: Trial, wanted: str) -> None:
     """Require something to call that is neither a class nor a layer."""
     if not callable(answer) or isinstance(answer, type | nn.Module):
-        remark = "Hand over the function itself, without parentheses: the check calls it with inputs of its own."
+        remark = tr("Hand over the function itself, without parentheses: the check calls it with inputs of its own.")
         trial.fail(expected=wanted, got=shown(answer), remark=remark)
 
 
@@ -96,9 +109,9 @@ def _require_type(value: Any, wanted: type, trial: Trial, prefix: str) -> None:
     if isinstance(value, accepted) and isinstance(value, bool) == (wanted is bool):
         return
     if value is ... or value is None:
-        remark = "This one is still open."
+        remark = tr("This one is still open.")
     elif isinstance(value, type) and wanted is str:
-        remark = "Write the name in quotes."
+        remark = tr("Write the name in quotes.")
     else:
-        remark = "The value is of another kind than the task asks for."
-    trial.fail(expected=prefix + _WORDS.get(wanted, wanted.__name__), got=prefix + shown(value), remark=remark)
+        remark = tr("The value is of another kind than the task asks for.")
+    trial.fail(expected=prefix + tr(_WORDS.get(wanted, wanted.__name__)), got=prefix + shown(value), remark=remark)

@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 import wcwidth
 
+from ..._translation import tr
 from .compare import shorten
 from .trial import Counterexample
 
@@ -73,27 +74,31 @@ class Failure:
 
 def passed(name: str) -> CheckResult:
     """Return the result for an answer that meets every requirement."""
-    return CheckResult(
-        name, "passed", f'✓ {name}: passed. solution("{name}") shows one way to do it, and why it works.'
-    )
+    words = tr('✓ {name}: passed. solution("{name}") shows one way to do it, and why it works.', name=name)
+    return CheckResult(name, "passed", words)
 
 
 def not_attempted(name: str) -> CheckResult:
     """Return the result for a stub; its line is fixed, since notebooks store it."""
-    return CheckResult(name, "not attempted", f'{name}: not attempted yet. hint("{name}") gives a first hint.')
+    words = tr('{name}: not attempted yet. hint("{name}") gives a first hint.', name=name)
+    return CheckResult(name, "not attempted", words)
 
 
 def report(name: str, failure: Failure, printed: str) -> CheckResult:
     """Return the result for an answer that fails."""
-    lines = [f"✗ {name}: not yet", *_line("requirement", failure.requirement), *_line("input", failure.input)]
+    lines = [
+        tr("✗ {name}: not yet", name=name),
+        *_line(tr("requirement"), failure.requirement),
+        *_line(tr("input"), failure.input),
+    ]
     if isinstance(failure.found, Counterexample):
-        lines += [*_line("expected", failure.found.expected), *_line("got", failure.found.got)]
+        lines += [*_line(tr("expected"), failure.found.expected), *_line(tr("got"), failure.found.got)]
         remark = failure.found.remark
     else:
-        lines += [*_line("got", failure.words), *_line("in", _where(failure.found))]
+        lines += [*_line(tr("got"), failure.words), *_line(tr("in"), _where(failure.found))]
         remark = _remark_on(failure.words) or failure.nudge
     lines += [
-        *_line("printed", printed),
+        *_line(tr("printed"), printed),
         *wcwidth.wrap(remark, _TEXT_WIDTH, initial_indent="  ", subsequent_indent="  "),
     ]
     return CheckResult(name, "failed", "\n".join(lines))
@@ -121,7 +126,7 @@ def is_stub_error(error: BaseException) -> bool:
 def _line(label: str, text: str) -> list[str]:
     """Return the lines of one labelled entry, or none where there is nothing to say."""
     indent = " " * (_LABEL_WIDTH + 2)
-    first = f"  {label:<{_LABEL_WIDTH}}"
+    first = "  " + wcwidth.ljust(label, _LABEL_WIDTH)
     line = shorten(text, _MOST_CHARACTERS)
     return wcwidth.wrap(line, _TEXT_WIDTH, initial_indent=first, subsequent_indent=indent) if line else []
 
@@ -137,28 +142,35 @@ def _where(error: BaseException) -> str:
     if found is None:
         return ""
     source = linecache.getline(found.tb_frame.f_code.co_filename, found.tb_lineno).strip()
-    return f"line {found.tb_lineno} of your code" + (f": {shorten(source, 80)}" if source else "")
+    if not source:
+        return tr("line {number} of your code", number=found.tb_lineno)
+    return tr("line {number} of your code: {source}", number=found.tb_lineno, source=shorten(source, 80))
 
 
 def _remark_on(words: str) -> str:
     """Return the remark on a well-known exception, or nothing."""
-    return next((remark for fragment, remark in _KNOWN if fragment in words), "")
+    return next((remark for fragment, remark in _known() if fragment in words), "")
 
 
-_KNOWN = (
-    (
-        "before Module.__init__() call",
-        "super().__init__() comes first: it makes the tables in which a module registers its parts.",
-    ),
-    (
-        "does not require grad",
-        "Nothing records this computation: no input was marked, or the result has lost its history on the way.",
-    ),
-    ("RecursionError", "Your code calls itself, and nothing ends it."),
-    ("SystemExit", "exit() ends the whole program: use return to leave a function."),
-    (
-        "positional argument",
-        "It is called as the task says: compare the arguments of your code with those of the stub.",
-    ),
-    ("unexpected keyword argument", "It is called as the task says: compare your arguments with those of the stub."),
-)
+def _known() -> tuple[tuple[str, str], ...]:
+    """Return what stands in the words of well-known exceptions, and a remark on each."""
+    return (
+        (
+            "before Module.__init__() call",
+            tr("super().__init__() comes first: it makes the tables in which a module registers its parts."),
+        ),
+        (
+            "does not require grad",
+            tr("Nothing records this computation: no input was marked, or the result has lost its history on the way."),
+        ),
+        ("RecursionError", tr("Your code calls itself, and nothing ends it.")),
+        ("SystemExit", tr("exit() ends the whole program: use return to leave a function.")),
+        (
+            "positional argument",
+            tr("It is called as the task says: compare the arguments of your code with those of the stub."),
+        ),
+        (
+            "unexpected keyword argument",
+            tr("It is called as the task says: compare your arguments with those of the stub."),
+        ),
+    )

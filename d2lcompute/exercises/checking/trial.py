@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import torch
 
+from ..._translation import tr
 from .compare import difference, shown
 
 __all__ = ["Counterexample", "Trial"]
@@ -99,9 +100,9 @@ class Trial:
         for values, before in self._drawn:
             if not torch.equal(values, before):
                 raise Counterexample(
-                    expected="the tensor that was handed over is left as it was",
-                    got="its values were changed in place",
-                    remark="The caller still needs its tensor: make a new one instead of writing into it.",
+                    expected=tr("the tensor that was handed over is left as it was"),
+                    got=tr("its values were changed in place"),
+                    remark=tr("The caller still needs its tensor: make a new one instead of writing into it."),
                 )
         return came
 
@@ -134,7 +135,7 @@ class Trial:
 def _about(came: Any) -> str:
     """Return a remark on values that no requirement expects: nothing at all, and NaN."""
     if came is None:
-        return "It gave None: is a return missing?"
+        return tr("It gave None: is a return missing?")
     if isinstance(came, torch.Tensor) and came.is_floating_point() and bool(came.isnan().any()):
-        return "There is NaN among its values: look for a division by zero, or for memory that was never filled."
+        return tr("There is NaN among its values: look for a division by zero, or for memory that was never filled.")
     return ""

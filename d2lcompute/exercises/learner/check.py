@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+from ..._translation import tr
 from ...course.source import posed_in
 from ..checking.examine import examine
 from ..checking.report import CheckResult
@@ -54,8 +55,10 @@ def check(name: str, answer: Any) -> CheckResult:
 def _offer(name: str) -> str:
     left = hints_left(name)
     if not left:
-        return f'  Stuck? solution("{name}") shows a solution, and why it works.'
-    return f'  Stuck? hint("{name}") gives a hint; {left} {"is" if left == 1 else "are"} left.'
+        return tr('  Stuck? solution("{name}") shows a solution, and why it works.', name=name)
+    if left == 1:
+        return tr('  Stuck? hint("{name}") gives the last hint.', name=name)
+    return tr('  Stuck? hint("{name}") gives a hint; {left} are left.', name=name, left=left)
 
 
 def _next(name: str) -> str:
@@ -66,11 +69,11 @@ def _next(name: str) -> str:
     passed, _ = store.passed_names()
     still_open = [each for each in order[here + 1 :] + order[:here] if each not in passed]
     if still_open:
-        return f"Next: {still_open[0]}."
+        return tr("Next: {name}.", name=still_open[0])
     following = NOTEBOOKS[NOTEBOOKS.index(notebook) + 1 :]
-    return (
-        f"All exercises of {notebook} are passed. {f'Next: {following[0]}.' if following else 'progress() shows all.'}"
-    )
+    if not following:
+        return tr("All exercises of {notebook} are passed. progress() shows all.", notebook=notebook)
+    return tr("All exercises of {notebook} are passed. Next: {name}.", notebook=notebook, name=following[0])
 
 
 def _longer(result: CheckResult, *lines: str) -> CheckResult:

@@ -7,6 +7,7 @@ from typing import Any
 
 import wcwidth
 
+from ..._translation import tr
 from ..checking.exercise import Exercise
 from ..registry import find
 
@@ -47,8 +48,10 @@ def hint(name: str) -> Text:
     """
     hints = find(name).hints
     number = _given[name] = min(_given.get(name, 0) + 1, len(hints))
-    after = f'\nThis is the last one. solution("{name}") shows a solution.' if number == len(hints) else ""
-    return Text(f"Hint {number} of {len(hints)}: {hints[number - 1]}{after}")
+    words = tr("Hint {number} of {count}: {text}", number=number, count=len(hints), text=tr(hints[number - 1]))
+    if number == len(hints):
+        words += "\n" + tr('This is the last one. solution("{name}") shows a solution.', name=name)
+    return Text(words)
 
 
 def hints_left(name: str) -> int:
@@ -72,7 +75,9 @@ def solution(name: str) -> Text:
         ...
     """
     exercise = find(name)
-    why = wcwidth.wrap(f"Why it works: {exercise.why}", 100, initial_indent="# ", subsequent_indent="# ")
+    why = wcwidth.wrap(
+        tr("Why it works: {why}", why=tr(exercise.why)), 100, initial_indent="# ", subsequent_indent="# "
+    )
     return Text("\n".join([source_of(exercise), "", *why]))
 
 

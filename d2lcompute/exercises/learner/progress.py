@@ -2,6 +2,7 @@
 
 import wcwidth
 
+from ..._translation import tr
 from ..registry import names
 from . import store
 from .help import Text
@@ -29,7 +30,7 @@ def progress(*, reset: bool = False) -> Text:
     everything = {name for exercises in names().values() for name in exercises}
     width = max(map(wcwidth.width, names()), default=0)
     lines = [_row(notebook, set(exercises), passed, width) for notebook, exercises in names().items()]
-    lines.append(_row("all", everything, passed, width, list_open=False))
+    lines.append(_row(tr("all"), everything, passed, width, list_open=False))
     return Text("\n".join([*lines, *filter(None, [note or further_note])]))
 
 
@@ -37,6 +38,9 @@ def _row(title: str, exercises: set[str], passed: set[str], width: int, *, list_
     """Return one line of the table."""
     done, everything = len(exercises & passed), len(exercises)
     filled = _BAR_WIDTH * done // everything if everything else 0
-    row = f"{wcwidth.ljust(title, width)}  {'#' * filled}{'-' * (_BAR_WIDTH - filled)}  {done:>2} of {everything:>2}"
+    bar = "#" * filled + "-" * (_BAR_WIDTH - filled)
+    row = f"{wcwidth.ljust(title, width)}  {bar}  " + tr(
+        "{done:>2} of {everything:>2}", done=done, everything=everything
+    )
     still_open = ", ".join(sorted(exercises - passed))
-    return f"{row}  open: {still_open}" if list_open and done and still_open else row
+    return row + "  " + tr("open: {names}", names=still_open) if list_open and done and still_open else row

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..._translation import tr
 from ..._user_data import VARIABLE, user_folder, write_whole
 
 __all__ = ["passed_names", "record", "reset"]
@@ -106,17 +107,24 @@ def _set_aside() -> str:
         path.rename(aside)
     except OSError as error:
         return _not_kept(error)
-    return f"The record of progress was damaged. It is now called {aside.name}, in {aside.parent}; a new one begins."
+    return tr(
+        "The record of progress was damaged. It is now called {name}, in {folder}; a new one begins.",
+        name=aside.name,
+        folder=aside.parent,
+    )
 
 
 def _not_kept(error: OSError) -> str:
     """Say that progress lasts only as long as the process."""
-    return (
-        f"Progress is kept only until this session ends: {_place(error)} cannot be used ({type(error).__name__}). "
-        f"Set the environment variable {VARIABLE} to a folder of yours to keep it."
+    return tr(
+        "Progress is kept only until this session ends: {place} cannot be used ({error}). Set "
+        "the environment variable {variable} to a folder of yours to keep it.",
+        place=_place(error),
+        error=type(error).__name__,
+        variable=VARIABLE,
     )
 
 
 def _place(error: OSError) -> str:
     """Return what an error is about; that of a full disk names nothing."""
-    return str(error.filename or os.environ.get(VARIABLE) or "the folder of your data")
+    return str(error.filename or os.environ.get(VARIABLE) or tr("the folder of your data"))

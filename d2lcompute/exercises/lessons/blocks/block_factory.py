@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -28,7 +28,10 @@ def applies_n_in_sequence(answer: Answer, trial: Trial) -> None:
     """The net applies n blocks, each to what the one before gave."""
     n, width = trial.sizes(2)
     weight, X = trial.tensor(width, width), trial.tensor(trial.size(), width)
-    trial.plan(f"block_factory(make_block, {n}) on X of shape {tuple(X.shape)}", nudge="What is each block applied to?")
+    trial.plan(
+        tr("block_factory(make_block, {n}) on X of shape {shape}", n=n, shape=tuple(X.shape)),
+        nudge=tr("What is each block applied to?"),
+    )
     steps = [X]
     for _ in range(n + 1):
         steps.append((steps[-1] @ weight.T).tanh())
@@ -36,10 +39,10 @@ def applies_n_in_sequence(answer: Answer, trial: Trial) -> None:
     came = trial.call(answer(lambda: _block(width, weight), n), X)
 
     mistakes = {
-        f"The net holds {n - 1} blocks in a row, not {n}.": steps[n - 1],
-        f"The net holds {n + 1} blocks in a row, not {n}.": steps[n + 1],
-        "Each block is applied to X itself, and the results are added up.": n * steps[1],
-        "Each block is applied to X itself; what the others give is lost.": steps[1],
+        tr("The net holds {n} blocks in a row, not {n2}.", n=n - 1, n2=n): steps[n - 1],
+        tr("The net holds {n} blocks in a row, not {n2}.", n=n + 1, n2=n): steps[n + 1],
+        tr("Each block is applied to X itself, and the results are added up."): n * steps[1],
+        tr("Each block is applied to X itself; what the others give is lost."): steps[1],
     }
     trial.same(came, steps[n], mistakes=mistakes)
 
@@ -48,23 +51,23 @@ def gives_each_its_own_parameters(answer: Answer, trial: Trial) -> None:
     """Each block has parameters of its own, and the net knows them."""
     n, width = trial.sizes(2)
     trial.plan(
-        f"parameters() of block_factory(make_block, {n})",
-        nudge="Which objects does the net hold, and how many are there?",
+        tr("parameters() of block_factory(make_block, {n})", n=n),
+        nudge=tr("Which objects does the net hold, and how many are there?"),
     )
 
     came = len(list(answer(lambda: _block(width), n).parameters()))
 
     mistakes = {
-        f"Your blocks are one object used {n} times: 1 weight instead of {n}.": 1,
-        "The net does not know its blocks: a module does not look for its parts in a plain list.": 0,
+        tr("Your blocks are one object used {n} times: 1 weight instead of {n}.", n=n): 1,
+        tr("The net does not know its blocks: a module does not look for its parts in a plain list."): 0,
     }
-    trial.same(came, n, what="the number of weights", mistakes=mistakes)
+    trial.same(came, n, what=tr("the number of weights"), mistakes=mistakes)
 
 
 def makes_each_anew(answer: Answer, trial: Trial) -> None:
     """Each block is made by a call of make_block, with a start of its own."""
     n, width = trial.sizes(2)
-    trial.plan(f"block_factory(make_block, {n})", nudge="How often is make_block called?")
+    trial.plan(f"block_factory(make_block, {n})", nudge=tr("How often is make_block called?"))
     made = []
 
     def make_block() -> nn.Module:
@@ -73,8 +76,8 @@ def makes_each_anew(answer: Answer, trial: Trial) -> None:
 
     answer(make_block, n)
 
-    remark = "Copies of one block all start from the same values: independent ones are drawn one by one."
-    trial.same(len(made), n, what="the number of calls of make_block", mistakes={remark: 1})
+    remark = tr("Copies of one block all start from the same values: independent ones are drawn one by one.")
+    trial.same(len(made), n, what=tr("the number of calls of make_block"), mistakes={remark: 1})
 
 
 def _block(width: int, weight: torch.Tensor | None = None) -> nn.Module:

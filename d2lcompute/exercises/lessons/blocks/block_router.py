@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class
+from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class, tr
 
 __all__ = ["EXERCISE"]
 
@@ -42,13 +42,18 @@ def runs_the_named_block(answer: type[nn.Module], trial: Trial) -> None:
     both = second(first(X))
     for name in blocks:
         trial.plan(
-            f"Router({{'digits': a, 'letters': b, 'figures': a}}) with two Linear({width}, {width}), called with "
-            f"X of shape {tuple(X.shape)} and {name!r}",
-            nudge="Which blocks are there under which names? One of them has two.",
+            tr(
+                "Router({{'digits': a, 'letters': b, 'figures': a}}) with two Linear({width}, {width}), "
+                "called with X of shape {shape} and {name!r}",
+                width=width,
+                shape=tuple(X.shape),
+                name=name,
+            ),
+            nudge=tr("Which blocks are there under which names? One of them has two."),
         )
         mistakes = {
-            "All blocks run, one after the other: only the named one should.": both,
-            "The same block runs, whatever the name.": next(out for each, out in outputs.items() if each != name),
+            tr("All blocks run, one after the other: only the named one should."): both,
+            tr("The same block runs, whatever the name."): next(out for each, out in outputs.items() if each != name),
         }
         trial.same(trial.call(router, X, name), outputs[name], mistakes=mistakes)
 
@@ -59,35 +64,37 @@ def registers_all_blocks(answer: type[nn.Module], trial: Trial) -> None:
     blocks: Blocks = {"digits": nn.Linear(width, width), "letters": nn.BatchNorm1d(width), "signs": nn.Linear(width, 1)}
     trial.plan(
         f"Router({{'digits': Linear({width}, {width}), 'letters': BatchNorm1d({width}), 'signs': Linear({width}, 1)}})",
-        nudge="A module knows a part that is its attribute, or that stands in a container which is itself a module.",
+        nudge=tr(
+            "A module knows a part that is its attribute, or that stands in a container which is itself a module."
+        ),
     )
     parameters = [parameter for block in blocks.values() for parameter in block.parameters()]
     router = answer(dict(blocks))
     found = list(router.parameters())
 
-    mistakes = {"A plain dict hides the blocks, just as a plain list does: they run, and nothing else.": 0}
-    trial.same(len(found), 6, what="tensors in router.parameters()", mistakes=mistakes)
+    mistakes = {tr("A plain dict hides the blocks, just as a plain list does: they run, and nothing else."): 0}
+    trial.same(len(found), 6, what=tr("tensors in router.parameters()"), mistakes=mistakes)
     trial.require(
         all(any(each is parameter for parameter in parameters) for each in found),
-        expected="the parameters of the blocks that were handed over",
-        got="other tensors of the same shapes",
-        remark="The router holds copies: an optimizer that was made for the blocks will never train it.",
+        expected=tr("the parameters of the blocks that were handed over"),
+        got=tr("other tensors of the same shapes"),
+        remark=tr("The router holds copies: an optimizer that was made for the blocks will never train it."),
     )
-    remark = "The parameters are registered, the blocks are not: buffers, such as a running mean, are lost."
-    trial.same(len(router.state_dict()), 9, what="entries in router.state_dict()", mistakes={remark: 6})
+    remark = tr("The parameters are registered, the blocks are not: buffers, such as a running mean, are lost.")
+    trial.same(len(router.state_dict()), 9, what=tr("entries in router.state_dict()"), mistakes={remark: 6})
 
 
 def runs_no_other_block(answer: type[nn.Module], trial: Trial) -> None:
     """Only the named block runs: the others may expect inputs of another shape."""
     a, b, c = trial.sizes(3)
     blocks: Blocks = {"narrow": nn.Linear(a, c), "wide": nn.Linear(b, c)}
-    text = f"Router({{'narrow': Linear({a}, {c}), 'wide': Linear({b}, {c})}}) called with"
+    text = tr("Router({{'narrow': Linear({a}, {c}), 'wide': Linear({b}, {c})}}) called with", a=a, c=c, b=b)
     router = answer(dict(blocks))
     for name, width in (("narrow", a), ("wide", b)):
         X = trial.tensor(trial.size(), width)
         trial.plan(
-            f"{text} X of shape {tuple(X.shape)} and {name!r}",
-            nudge="Choose first, then run: a block that was not asked for cannot take this X.",
+            tr("{text} X of shape {shape} and {name!r}", text=text, shape=tuple(X.shape), name=name),
+            nudge=tr("Choose first, then run: a block that was not asked for cannot take this X."),
         )
         trial.same(trial.call(router, X, name), blocks[name](X))
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_dict
+from d2lcompute.exercises.authoring import Exercise, Trial, a_dict, tr
 
 __all__ = ["EXERCISE"]
 
@@ -36,20 +36,20 @@ class ListSequential(nn.Module):
 def sees_whether_forward_works(answer: dict[str, Any], trial: Trial) -> None:
     """The entry forward_works says whether the net computes its output."""
     works = _net()(torch.zeros(2, 20)).shape == (2, 10)
-    remark = "What does forward need of self.blocks, and does a plain list give it?"
+    remark = tr("What does forward need of self.blocks, and does a plain list give it?")
     _require_observed(answer, "forward_works", works, remark, trial)
 
 
 def counts_the_parameters(answer: dict[str, Any], trial: Trial) -> None:
     """The entry parameters says how many numbers net.parameters() finds."""
     count = sum(parameter.numel() for parameter in _net().parameters())
-    remark = "Count what net.parameters() yields, not what the layers hold: does the net find its layers?"
+    remark = tr("Count what net.parameters() yields, not what the layers hold: does the net find its layers?")
     _require_observed(answer, "parameters", count, remark, trial)
 
 
 def counts_the_keys(answer: dict[str, Any], trial: Trial) -> None:
     """The entry state_dict_keys says how many entries net.state_dict() has."""
-    remark = "Look at net.state_dict() itself: what would be written to a file?"
+    remark = tr("Look at net.state_dict() itself: what would be written to a file?")
     _require_observed(answer, "state_dict_keys", len(_net().state_dict()), remark, trial)
 
 
@@ -60,7 +60,7 @@ def names_the_error(answer: dict[str, Any], trial: Trial) -> None:
         torch.optim.SGD(_net().parameters(), lr=0.1)
     except Exception as error:
         raised = type(error).__name__
-    remark = "Make the optimizer and read the last line of the traceback: the word before the colon."
+    remark = tr("Make the optimizer and read the last line of the traceback: the word before the colon.")
     _require_observed(answer, "optimizer_error", raised, remark, trial)
 
 
@@ -72,7 +72,9 @@ def _net() -> ListSequential:
 def _require_observed(answer: dict[str, Any], key: str, observed: Any, remark: str, trial: Trial) -> None:
     """Compare one entry with what a live net shows; the report does not say what that is."""
     trial.plan("net = ListSequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 10))", nudge=remark)
-    trial.require(answer[key] == observed, expected=f"{key!r} as the net shows it", got=f"{key!r}: {answer[key]!r}")
+    trial.require(
+        answer[key] == observed, expected=tr("{key!r} as the net shows it", key=key), got=f"{key!r}: {answer[key]!r}"
+    )
 
 
 SOLUTION = {"forward_works": True, "parameters": 0, "state_dict_keys": 0, "optimizer_error": "ValueError"}

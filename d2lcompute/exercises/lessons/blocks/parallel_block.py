@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class
+from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class, tr
 
 __all__ = ["EXERCISE"]
 
@@ -36,10 +36,10 @@ def stands_side_by_side(answer: type[nn.Module], trial: Trial) -> None:
     net1, net2, X = _nets_and_input(trial, size, size, size)  # equal widths: here most mistakes run to their end
     out1, out2 = net1(X), net2(X)
     mistakes = {
-        "The outputs follow each other along the first axis: twice as many examples.": torch.cat((out1, out2)),
-        "The outputs are added up: each keeps its own features.": out1 + out2,
-        "net2 is fed with what net1 gave, not with X: that is one after the other.": net2(out1),
-        "The outputs stand in the other order.": torch.cat((out2, out1), -1),
+        tr("The outputs follow each other along the first axis: twice as many examples."): torch.cat((out1, out2)),
+        tr("The outputs are added up: each keeps its own features."): out1 + out2,
+        tr("net2 is fed with what net1 gave, not with X: that is one after the other."): net2(out1),
+        tr("The outputs stand in the other order."): torch.cat((out2, out1), -1),
     }
     trial.same(trial.call(answer(net1, net2), X), torch.cat((out1, out2), -1), mistakes=mistakes)
 
@@ -54,27 +54,27 @@ def registers_both(answer: type[nn.Module], trial: Trial) -> None:
 
     came = list(answer(net1, net2).parameters())
 
-    remark = (
+    remark = tr(
         "The block does not know its parts: a module finds those that are its attributes, not those in a plain list."
     )
     trial.require(
         len(came) == len(expected),
-        expected=f"{len(expected)} tensors in parameters()",
-        got=f"{len(came)} tensors",
+        expected=tr("{expected_count} tensors in parameters()", expected_count=len(expected)),
+        got=tr("{came_count} tensors", came_count=len(came)),
         remark=remark,
     )
     trial.require(
         {id(each) for each in came} == {id(each) for each in expected},
-        expected="the parameters of net1 and net2 themselves",
-        got="other tensors of the same shapes",
-        remark="The block holds copies: training it leaves the nets that were handed over as they are.",
+        expected=tr("the parameters of net1 and net2 themselves"),
+        got=tr("other tensors of the same shapes"),
+        remark=tr("The block holds copies: training it leaves the nets that were handed over as they are."),
     )
 
 
 def sends_gradients_to_both(answer: type[nn.Module], trial: Trial) -> None:
     """Gradients flow back into both nets and into X."""
     net1, net2, X = _nets_and_input(trial, *trial.sizes(3))
-    trial.nudge = "What does an output need so that a loss can be traced back through it?"
+    trial.nudge = tr("What does an output need so that a loss can be traced back through it?")
     leaves = {"net1.weight": net1.weight, "net2.weight": net2.weight, "X": X.requires_grad_()}
     expected = torch.autograd.grad(torch.cat((net1(X), net2(X)), -1).sin().sum(), tuple(leaves.values()))
     out = trial.call(answer(net1, net2), X)
@@ -82,8 +82,8 @@ def sends_gradients_to_both(answer: type[nn.Module], trial: Trial) -> None:
     came = torch.autograd.grad(out.sin().sum(), tuple(leaves.values()), allow_unused=True)
 
     for name, one, other in zip(leaves, came, expected, strict=True):
-        remark = f"No gradient reaches {name}: on the way back from the output the graph is cut."
-        trial.same(one, other, what=f"the gradient of {name}", mistakes={remark: None})
+        remark = tr("No gradient reaches {name}: on the way back from the output the graph is cut.", name=name)
+        trial.same(one, other, what=tr("the gradient of {name}", name=name), mistakes={remark: None})
 
 
 def _nets_and_input(
@@ -93,8 +93,15 @@ def _nets_and_input(
     dtype = trial.dtype()
     shape = (*trial.sizes(axes - 1), width)
     trial.plan(
-        f"ParallelBlock(Linear({width}, {out1}), Linear({width}, {out2})) on X of shape {shape}, {dtype}",
-        nudge="Which axis holds the features? The other axes count examples, and stay as they are.",
+        tr(
+            "ParallelBlock(Linear({width}, {out1}), Linear({width}, {out2})) on X of shape {shape}, {dtype}",
+            width=width,
+            out1=out1,
+            out2=out2,
+            shape=shape,
+            dtype=dtype,
+        ),
+        nudge=tr("Which axis holds the features? The other axes count examples, and stay as they are."),
     )
     X = trial.tensor(*shape, dtype=dtype)
     return nn.Linear(width, out1, dtype=dtype), nn.Linear(width, out2, dtype=dtype), X

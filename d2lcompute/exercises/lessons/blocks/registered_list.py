@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class
+from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class, tr
 
 __all__ = ["EXERCISE"]
 
@@ -37,17 +37,17 @@ def runs_all_in_order(answer: type[nn.Module], trial: Trial) -> None:
     first, shared, last = (nn.Linear(width, width, dtype=dtype) for _ in range(3))
     X = trial.tensor(trial.size(), width, dtype=dtype)
     trial.plan(
-        f"RegisteredSequential(a, b, Tanh(), b, c) on X of shape {tuple(X.shape)}, with a, b, c linear",
-        nudge="Is there a place for each block, also for one that is of the same class as another?",
+        tr("RegisteredSequential(a, b, Tanh(), b, c) on X of shape {shape}, with a, b, c linear", shape=tuple(X.shape)),
+        nudge=tr("Is there a place for each block, also for one that is of the same class as another?"),
     )
 
     came = trial.call(answer(first, shared, nn.Tanh(), shared, last), X)
 
     mistakes = {
-        "Block b stands in two places, but runs only once: children() yields each module a single time.": last(
+        tr("Block b stands in two places, but runs only once: children() yields each module a single time."): last(
             shared(first(X)).tanh()
         ),
-        "The blocks run in the opposite order.": first(shared(shared(last(X)).tanh())),
+        tr("The blocks run in the opposite order."): first(shared(shared(last(X)).tanh())),
     }
     trial.same(came, last(shared(shared(first(X)).tanh())), mistakes=mistakes)
 
@@ -58,24 +58,26 @@ def registers_the_blocks(answer: type[nn.Module], trial: Trial) -> None:
     blocks = (nn.Linear(width, width), nn.BatchNorm1d(width), nn.Linear(width, width))
     trial.plan(
         f"net = RegisteredSequential(Linear({width}, {width}), BatchNorm1d({width}), Linear({width}, {width}))",
-        nudge="Which kinds of attributes does nn.Module look into?",
+        nudge=tr("Which kinds of attributes does nn.Module look into?"),
     )
     net = answer(*blocks)
     parameters = {id(parameter): parameter for block in blocks for parameter in block.parameters()}
     found = list(net.parameters())
 
-    trial.same(len(found), 6, what="tensors in net.parameters()", mistakes={"A plain list hides the blocks.": 0})
+    trial.same(
+        len(found), 6, what=tr("tensors in net.parameters()"), mistakes={tr("A plain list hides the blocks."): 0}
+    )
     trial.require(
         all(id(parameter) in parameters for parameter in found),
-        expected="the parameters of the blocks that were handed over",
-        got="other tensors of the same shapes",
-        remark="The net holds copies: an optimizer that was made for the blocks will never train it.",
+        expected=tr("the parameters of the blocks that were handed over"),
+        got=tr("other tensors of the same shapes"),
+        remark=tr("The net holds copies: an optimizer that was made for the blocks will never train it."),
     )
     mistakes = {
-        "Saving the net would save nothing: parameters() was mended, but the blocks are still not registered.": 0,
-        "The parameters are registered, the blocks are not: buffers, such as a running mean, are lost.": 6,
+        tr("Saving the net would save nothing: parameters() was mended, but the blocks are still not registered."): 0,
+        tr("The parameters are registered, the blocks are not: buffers, such as a running mean, are lost."): 6,
     }
-    trial.same(len(net.state_dict()), 9, what="entries in net.state_dict()", mistakes=mistakes)
+    trial.same(len(net.state_dict()), 9, what=tr("entries in net.state_dict()"), mistakes=mistakes)
 
 
 EXERCISE = Exercise(

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class
+from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class, tr
 
 __all__ = ["EXERCISE"]
 
@@ -39,8 +39,13 @@ def applies_it_again_and_again(answer: type[nn.Module], trial: Trial) -> None:
     linear = nn.Linear(width, width, dtype=dtype)
     block = nn.Sequential(linear, nn.Tanh())
     trial.plan(
-        f"RepeatShared(Sequential(Linear({width}, {width}), Tanh()), {times}) on X of shape {tuple(X.shape)}",
-        nudge="What is the block applied to, the second time?",
+        tr(
+            "RepeatShared(Sequential(Linear({width}, {width}), Tanh()), {times}) on X of shape {shape}",
+            width=width,
+            times=times,
+            shape=tuple(X.shape),
+        ),
+        nudge=tr("What is the block applied to, the second time?"),
     )
     steps = [X]
     for _ in range(times + 1):
@@ -49,15 +54,15 @@ def applies_it_again_and_again(answer: type[nn.Module], trial: Trial) -> None:
     came = trial.call(answer(block, times), X)
 
     mistakes = {
-        "The block runs only once: children() yields a block once, in however many places it stands.": steps[1],
-        f"The block runs {times - 1} times, not {times}.": steps[times - 1],
-        f"The block runs {times + 1} times, not {times}.": steps[times + 1],
-        "Each time the block is applied to X itself, and the results are added up.": times * steps[1],
+        tr("The block runs only once: children() yields a block once, in however many places it stands."): steps[1],
+        tr("The block runs {times} times, not {times2}.", times=times - 1, times2=times): steps[times - 1],
+        tr("The block runs {times} times, not {times2}.", times=times + 1, times2=times): steps[times + 1],
+        tr("Each time the block is applied to X itself, and the results are added up."): times * steps[1],
     }
     trial.same(came, steps[times], mistakes=mistakes)
     expected, gradient = (torch.autograd.grad(out.sum(), X, allow_unused=True)[0] for out in (steps[times], came))
-    cut = {"The graph is cut: only some of the rounds are recorded.": None}
-    trial.same(gradient, expected, what="the gradient of X", mistakes=cut)
+    cut = {tr("The graph is cut: only some of the rounds are recorded."): None}
+    trial.same(gradient, expected, what=tr("the gradient of X"), mistakes=cut)
 
 
 def owns_one_block(answer: type[nn.Module], trial: Trial) -> None:
@@ -65,22 +70,25 @@ def owns_one_block(answer: type[nn.Module], trial: Trial) -> None:
     width, times = trial.size(), trial.size(3, 5)
     block = nn.Linear(width, width)
     trial.plan(
-        f"parameters() of RepeatShared(Linear({width}, {width}), {times})",
-        nudge="How many objects are there, and does the net know them?",
+        tr("parameters() of RepeatShared(Linear({width}, {width}), {times})", width=width, times=times),
+        nudge=tr("How many objects are there, and does the net know them?"),
     )
 
     came = list(answer(block, times).parameters())
 
     mistakes = {
-        f"There are {times} blocks with parameters of their own: copies, which training will drive apart.": 2 * times,
-        "The net does not know the block: a module does not look for its parts in a plain list.": 0,
+        tr(
+            "There are {times} blocks with parameters of their own: copies, which training will drive apart.",
+            times=times,
+        ): 2 * times,
+        tr("The net does not know the block: a module does not look for its parts in a plain list."): 0,
     }
-    trial.same(len(came), 2, what="the number of tensors in parameters()", mistakes=mistakes)
+    trial.same(len(came), 2, what=tr("the number of tensors in parameters()"), mistakes=mistakes)
     trial.require(
         all(any(each is parameter for parameter in block.parameters()) for each in came),
-        expected="the parameters of the block that was handed over",
-        got="other tensors of the same shapes",
-        remark="The net holds a copy: training it leaves the block that was handed over as it is.",
+        expected=tr("the parameters of the block that was handed over"),
+        got=tr("other tensors of the same shapes"),
+        remark=tr("The net holds a copy: training it leaves the block that was handed over as it is."),
     )
 
 
@@ -90,15 +98,15 @@ def does_nothing_zero_times(answer: type[nn.Module], trial: Trial) -> None:
     X = trial.tensor(trial.size(), width)
     block = nn.Linear(width, width)
     trial.plan(
-        f"RepeatShared(Linear({width}, {width}), 0) on X of shape {tuple(X.shape)}",
-        nudge="What is left of a sequence of steps, if there are none?",
+        tr("RepeatShared(Linear({width}, {width}), 0) on X of shape {shape}", width=width, shape=tuple(X.shape)),
+        nudge=tr("What is left of a sequence of steps, if there are none?"),
     )
 
     came = trial.call(answer(block, 0), X)
 
     mistakes = {
-        "The block runs once before the counting begins.": block(X),
-        "The output is empty: nothing done to X leaves X.": torch.zeros_like(X),
+        tr("The block runs once before the counting begins."): block(X),
+        tr("The output is empty: nothing done to X leaves X."): torch.zeros_like(X),
     }
     trial.same(came, X, mistakes=mistakes)
 

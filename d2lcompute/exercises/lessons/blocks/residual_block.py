@@ -6,7 +6,7 @@
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class
+from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class, tr
 
 __all__ = ["EXERCISE"]
 
@@ -37,8 +37,8 @@ def adds_the_input(answer: type[nn.Module], trial: Trial) -> None:
     width, dtype = trial.size(), trial.dtype()
     shape = (*trial.sizes(trial.size(1, 2)), width)
     trial.plan(
-        f"Residual(Linear({width}, {width})) on X of shape {shape}, {dtype}",
-        nudge="The output has two parts: what the block makes of X, and X itself.",
+        tr("Residual(Linear({width}, {width})) on X of shape {shape}, {dtype}", width=width, shape=shape, dtype=dtype),
+        nudge=tr("The output has two parts: what the block makes of X, and X itself."),
     )
     block, X = nn.Linear(width, width, dtype=dtype), trial.tensor(*shape, dtype=dtype)
     made = X @ block.weight.T + block.bias
@@ -46,39 +46,39 @@ def adds_the_input(answer: type[nn.Module], trial: Trial) -> None:
     came = trial.call(answer(block), X)
 
     mistakes = {
-        "That is the block alone: X has to find a way around it.": made,
-        "The block runs once more on the sum: it is to see X alone.": block(X + made),
-        "The block is added twice, X is not.": 2 * made,
-        "X is multiplied by what the block gives, not added.": X * made,
+        tr("That is the block alone: X has to find a way around it."): made,
+        tr("The block runs once more on the sum: it is to see X alone."): block(X + made),
+        tr("The block is added twice, X is not."): 2 * made,
+        tr("X is multiplied by what the block gives, not added."): X * made,
     }
     trial.same(came, X + made, mistakes=mistakes)
     X.requires_grad_()
     trial.call(answer(block), X).sum().backward()
     around = block.weight.detach().sum(0).expand_as(X)
     mistakes = {
-        "On the way around the block the graph is cut.": around,
-        "On the way through the block the graph is cut.": torch.ones_like(around),
+        tr("On the way around the block the graph is cut."): around,
+        tr("On the way through the block the graph is cut."): torch.ones_like(around),
     }
-    trial.same(X.grad, 1 + around, what="the gradient of X", mistakes=mistakes)
+    trial.same(X.grad, 1 + around, what=tr("the gradient of X"), mistakes=mistakes)
 
 
 def registers_the_block(answer: type[nn.Module], trial: Trial) -> None:
     """The block belongs to the net: its parameters are the net's parameters."""
     width = trial.size()
     trial.plan(
-        f"parameters() of Residual(Linear({width}, {width}))",
-        nudge="Which kind of attribute does a module look into, when it is asked for its parameters?",
+        tr("parameters() of Residual(Linear({width}, {width}))", width=width),
+        nudge=tr("Which kind of attribute does a module look into, when it is asked for its parameters?"),
     )
     block = nn.Linear(width, width)
 
     came = list(answer(block).parameters())
 
-    trial.same(len(came), 2, what="the number of tensors in parameters()")
+    trial.same(len(came), 2, what=tr("the number of tensors in parameters()"))
     trial.require(
         all(any(each is parameter for parameter in block.parameters()) for each in came),
-        expected="the parameters of the block that was handed over",
-        got="other tensors of the same shapes",
-        remark="The net holds a copy: training it leaves the block that was handed over as it is.",
+        expected=tr("the parameters of the block that was handed over"),
+        got=tr("other tensors of the same shapes"),
+        remark=tr("The net holds a copy: training it leaves the block that was handed over as it is."),
     )
 
 
@@ -87,8 +87,12 @@ def leaves_the_blocks_output_alone(answer: type[nn.Module], trial: Trial) -> Non
     width = trial.size()
     shape = (trial.size(), width)
     trial.plan(
-        f"backward through Residual(Sequential(Linear({width}, {width}), Tanh())) on X of shape {shape}",
-        nudge="+= writes into the tensor on its left. Tanh keeps that tensor, to compute gradients from it.",
+        tr(
+            "backward through Residual(Sequential(Linear({width}, {width}), Tanh())) on X of shape {shape}",
+            width=width,
+            shape=shape,
+        ),
+        nudge=tr("+= writes into the tensor on its left. Tanh keeps that tensor, to compute gradients from it."),
     )
     out = trial.call(answer(nn.Sequential(nn.Linear(width, width), nn.Tanh())), trial.tensor(*shape))
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -54,44 +54,46 @@ def mended_fit(net: nn.Module, X: torch.Tensor, y: torch.Tensor, steps: int) -> 
 
 def trains_the_net(answer: Answer, trial: Trial) -> None:
     """The net ends with the weights that a right training gives it."""
-    net, X, y, steps = _task(trial, nudge="Print the loss of each step: does it fall as fast as it could?")
+    net, X, y, steps = _task(trial, nudge=tr("Print the loss of each step: does it fall as fast as it could?"))
     mistakes = {
-        "The gradients of all earlier steps are added up: what empties them?": _weights(
+        tr("The gradients of all earlier steps are added up: what empties them?"): _weights(
             net, X, y, steps, empties=False
         ),
-        "cross_entropy takes the scores as they are: it has the softmax inside.": _weights(
+        tr("cross_entropy takes the scores as they are: it has the softmax inside."): _weights(
             net, X, y, steps, twice=True
         ),
-        "The net is in evaluation mode while it is trained: batch normalization uses its running averages, which stay "
-        "what they were.": _weights(net, X, y, steps, mode=False),
-        "The data are not centred.": _weights(net, X + 3, y, steps, centred=False),
+        tr(
+            "The net is in evaluation mode while it is trained: batch normalization uses its running "
+            "averages, which stay what they were."
+        ): _weights(net, X, y, steps, mode=False),
+        tr("The data are not centred."): _weights(net, X + 3, y, steps, centred=False),
     }
     expected = _weights(net, X, y, steps)
     trained = copy.deepcopy(net).eval()
 
     trial.call(answer, trained, X + 3, y, steps)
 
-    trial.same(list(trained.parameters()), expected, what="the weights", mistakes=mistakes)
+    trial.same(list(trained.parameters()), expected, what=tr("the weights"), mistakes=mistakes)
 
 
 def keeps_no_graphs(answer: Answer, trial: Trial) -> None:
     """It returns the loss of each step, and no graph with it; X is left as it was."""
-    net, X, y, steps = _task(trial, nudge="What does a list of losses keep alive?")
+    net, X, y, steps = _task(trial, nudge=tr("What does a list of losses keep alive?"))
 
     losses = trial.call(answer, net, X, y, steps)
 
     trial.require(
         isinstance(losses, list) and len(losses) == steps,
-        expected=f"a list of {steps} losses",
+        expected=tr("a list of {steps} losses", steps=steps),
         got=losses,
-        remark="One loss for each step, in a list.",
+        remark=tr("One loss for each step, in a list."),
     )
     held = [loss for loss in losses if isinstance(loss, torch.Tensor) and loss.requires_grad]
     trial.require(
         not held,
-        expected="numbers, or tensors without a graph",
-        got=f"{len(held)} tensors that hold the graph of their step",
-        remark="Each loss in the list keeps its step's graph in memory: store loss.item() or loss.detach().",
+        expected=tr("numbers, or tensors without a graph"),
+        got=tr("{held_count} tensors that hold the graph of their step", held_count=len(held)),
+        remark=tr("Each loss in the list keeps its step's graph in memory: store loss.item() or loss.detach()."),
     )
 
 
@@ -99,7 +101,16 @@ def _task(trial: Trial, *, nudge: str) -> tuple[nn.Module, torch.Tensor, torch.T
     """Draw a net with batch normalization, data whose mean is not 0, and a number of steps."""
     width, hidden, classes = trial.size(3, 6), trial.size(4, 8), trial.size(3, 5)
     rows, steps = trial.size(12, 20), trial.size(4, 6)
-    trial.plan(f"{steps} steps on X of shape ({rows}, {width}), {classes} classes", nudge=nudge)
+    trial.plan(
+        tr(
+            "{steps} steps on X of shape ({rows}, {width}), {classes} classes",
+            steps=steps,
+            rows=rows,
+            width=width,
+            classes=classes,
+        ),
+        nudge=nudge,
+    )
     layers = nn.Linear(width, hidden), nn.ReLU(), nn.BatchNorm1d(hidden), nn.Linear(hidden, classes)
     X = trial.tensor(rows, width, dtype=torch.float64)
     y = torch.arange(rows) % classes

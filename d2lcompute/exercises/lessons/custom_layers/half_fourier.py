@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class
+from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class, tr
 
 __all__ = ["EXERCISE"]
 
@@ -32,18 +32,18 @@ def gives_the_leading_half(answer: type[nn.Module], trial: Trial) -> None:
         whole, columns = _coefficients(X), _coefficients(X.T).T
         out = whole[:, : width // 2 + 1]
         mistakes = {
-            "These are all coefficients: for real rows the second half only repeats the first.": whole,
-            "One is missing: for an even d the coefficient number d // 2 is the last one that is not a repetition.": (
-                whole[:, : (width + 1) // 2]
-            ),
-            "Both axes were transformed: the examples of a batch have nothing to do with each other.": _coefficients(
-                out.T
-            ).T,
-            "The transform ran along the first axis, across the examples.": columns[: rows // 2 + 1],
-            "The phases are lost: a coefficient is a complex number, not its size.": out.abs(),
-            "The imaginary parts are lost: a coefficient has two parts.": out.real,
-            "The coefficients are divided by the square root of d.": out / math.sqrt(width),
-            "These are the other half of the coefficients: the leading ones come first.": whole[:, width // 2 :],
+            tr("These are all coefficients: for real rows the second half only repeats the first."): whole,
+            tr(
+                "One is missing: for an even d the coefficient number d // 2 is the last one that is not a repetition."
+            ): (whole[:, : (width + 1) // 2]),
+            tr(
+                "Both axes were transformed: the examples of a batch have nothing to do with each other."
+            ): _coefficients(out.T).T,
+            tr("The transform ran along the first axis, across the examples."): columns[: rows // 2 + 1],
+            tr("The phases are lost: a coefficient is a complex number, not its size."): out.abs(),
+            tr("The imaginary parts are lost: a coefficient has two parts."): out.real,
+            tr("The coefficients are divided by the square root of d."): out / math.sqrt(width),
+            tr("These are the other half of the coefficients: the leading ones come first."): whole[:, width // 2 :],
         }
         trial.same(trial.call(answer(), X), out, mistakes=mistakes)
 
@@ -51,22 +51,22 @@ def gives_the_leading_half(answer: type[nn.Module], trial: Trial) -> None:
 def sends_gradients_back(answer: type[nn.Module], trial: Trial) -> None:
     """Gradients flow back into X."""
     X = _input(trial, trial.size(2, 5), trial.size(3, 8)).requires_grad_()
-    trial.nudge = "Does every step from X to the coefficients leave a trace in the graph?"
+    trial.nudge = tr("Does every step from X to the coefficients leave a trace in the graph?")
     out = _coefficients(X)[:, : X.shape[1] // 2 + 1]
     (expected,) = torch.autograd.grad((out.real.sin() + out.imag.cos()).sum(), X)
 
     came = trial.call(answer(), X)
     (gradient,) = torch.autograd.grad((came.real.sin() + came.imag.cos()).sum(), X, allow_unused=True)
 
-    trial.same(gradient, expected, what="the gradient of X")
+    trial.same(gradient, expected, what=tr("the gradient of X"))
 
 
 def _input(trial: Trial, rows: int, width: int) -> torch.Tensor:
     """Draw real rows."""
     dtype = trial.dtype()
     trial.plan(
-        f"HalfFourier() on X of shape {(rows, width)}, {dtype}",
-        nudge="Along which axis does one example lie, and how many of its d coefficients are not repetitions?",
+        tr("HalfFourier() on X of shape {shape}, {dtype}", shape=(rows, width), dtype=dtype),
+        nudge=tr("Along which axis does one example lie, and how many of its d coefficients are not repetitions?"),
     )
     return trial.tensor(rows, width, dtype=dtype)
 

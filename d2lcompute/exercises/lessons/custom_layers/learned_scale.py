@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class
+from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class, tr
 
 __all__ = ["EXERCISE"]
 
@@ -35,12 +35,14 @@ class Scale(nn.Module):
 def begins_with_ones(answer: type[nn.Module], trial: Trial) -> None:
     """In a new layer the weight has shape (units,), and is 1 everywhere."""
     units = trial.size()
-    trial.plan(f"the weight of Scale({units}), a new layer", nudge="By which factor does X stay as it is?")
+    trial.plan(
+        tr("the weight of Scale({units}), a new layer", units=units), nudge=tr("By which factor does X stay as it is?")
+    )
 
     trial.call(answer(units), trial.tensor(units, units))  # a stub shows here that it is one
     weight = torch.as_tensor(answer(units).weight).detach()
 
-    mistakes = {"One factor for all: each feature has one of its own.": torch.ones(1)}
+    mistakes = {tr("One factor for all: each feature has one of its own."): torch.ones(1)}
     trial.same(weight, torch.ones(units), what="weight", mistakes=mistakes)
 
 
@@ -48,17 +50,20 @@ def multiplies_each_feature(answer: type[nn.Module], trial: Trial) -> None:
     """Along the last axis each feature is multiplied by its own factor."""
     size = trial.size()
     for shape in ((size, size), tuple(trial.sizes(2)), tuple(trial.sizes(3))):
-        trial.plan(f"Scale({shape[-1]}) on X of shape {shape}", nudge="Which of the factors meets which number?")
+        trial.plan(
+            tr("Scale({shape}) on X of shape {shape2}", shape=shape[-1], shape2=shape),
+            nudge=tr("Which of the factors meets which number?"),
+        )
         X, factors = trial.tensor(*shape), trial.tensor(shape[-1])
         layer: Any = answer(shape[-1])
         with torch.no_grad():
             layer.weight.copy_(factors)
         mistakes = {
-            "@ multiplies and sums up: the features are to stay apart.": X @ factors,
-            "The factors are added, not multiplied.": X + factors,
+            tr("@ multiplies and sums up: the features are to stay apart."): X @ factors,
+            tr("The factors are added, not multiplied."): X + factors,
         }
         if len(shape) == 2 and shape[0] == shape[1]:
-            mistakes["Each example is multiplied by a factor: the features lie along the last axis."] = (
+            mistakes[tr("Each example is multiplied by a factor: the features lie along the last axis.")] = (
                 X * factors[:, None]
             )
         trial.same(trial.call(layer, X), X * factors, mistakes=mistakes)
@@ -68,8 +73,8 @@ def learns(answer: type[nn.Module], trial: Trial) -> None:
     """The weight is a parameter, and a backward pass brings it a gradient."""
     rows, units = trial.sizes(2)
     trial.plan(
-        f"backward() through Scale({units}) on X of shape {(rows, units)}",
-        nudge="Of what kind is a tensor that an optimizer is to find?",
+        tr("backward() through Scale({units}) on X of shape {shape}", units=units, shape=(rows, units)),
+        nudge=tr("Of what kind is a tensor that an optimizer is to find?"),
     )
     layer, X = answer(units), trial.tensor(rows, units).requires_grad_()
 
@@ -78,12 +83,14 @@ def learns(answer: type[nn.Module], trial: Trial) -> None:
     names = [name for name, _ in layer.named_parameters()]
     trial.require(
         names == ["weight"],
-        expected="'weight' is the name of the one parameter",
-        got=f"the parameters {', '.join(names)}" if names else "no parameters",
+        expected=tr("'weight' is the name of the one parameter"),
+        got=tr("the parameters {names}", names=", ".join(names)) if names else tr("no parameters"),
     )
     (gradient,) = torch.autograd.grad(out.sum(), list(layer.parameters()), allow_unused=True)
-    mistakes = {".data hands back the values without their history: the weight will never learn.": None}
-    trial.same(gradient, X.detach().sum(0), what="the gradient of weight for the sum of all outputs", mistakes=mistakes)
+    mistakes = {tr(".data hands back the values without their history: the weight will never learn."): None}
+    trial.same(
+        gradient, X.detach().sum(0), what=tr("the gradient of weight for the sum of all outputs"), mistakes=mistakes
+    )
 
 
 EXERCISE = Exercise(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class
+from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class, tr
 
 __all__ = ["EXERCISE"]
 
@@ -43,8 +43,8 @@ def holds_its_tensors(answer: type[nn.Module], trial: Trial) -> None:
     in_units, units = trial.sizes(2)
     mask = _mask(in_units, units)
     trial.plan(
-        f"what MaskedLinear({in_units}, {units}, mask) holds",
-        nudge="Parameter, buffer or plain attribute: which of the three tensors is what?",
+        tr("what MaskedLinear({in_units}, {units}, mask) holds", in_units=in_units, units=units),
+        nudge=tr("Parameter, buffer or plain attribute: which of the three tensors is what?"),
     )
     trial.call(answer(units, units, _mask(units, units)), trial.tensor(units, units))  # a stub shows itself here
     layer = answer(in_units, units, mask)
@@ -54,20 +54,22 @@ def holds_its_tensors(answer: type[nn.Module], trial: Trial) -> None:
     trained = {"bias": (units,), "weight": (in_units, units)}
     trial.require(
         "mask" not in shapes,
-        expected="no parameter 'mask'",
-        got="'mask' among the parameters",
-        remark="A parameter is handed to the optimizer: the mask is to stay what it is.",
+        expected=tr("no parameter 'mask'"),
+        got=tr("'mask' among the parameters"),
+        remark=tr("A parameter is handed to the optimizer: the mask is to stay what it is."),
     )
     turned = {**trained, "weight": (units, in_units)}
-    mistakes = {"In this notebook the weight is (in_units, units): nn.Linear stores it the other way round.": turned}
-    trial.same(dict(sorted(shapes.items())), trained, what="the parameters", mistakes=mistakes)
+    mistakes = {
+        tr("In this notebook the weight is (in_units, units): nn.Linear stores it the other way round."): turned
+    }
+    trial.same(dict(sorted(shapes.items())), trained, what=tr("the parameters"), mistakes=mistakes)
     trial.require(
         "mask" in layer.state_dict(),
-        expected="'mask' in the state_dict",
-        got=f"the keys {list(layer.state_dict())}",
-        remark="Whoever loads the layer needs the mask, too: a plain attribute is neither saved nor moved.",
+        expected=tr("'mask' in the state_dict"),
+        got=tr("the keys {state_dict}", state_dict=list(layer.state_dict())),
+        remark=tr("Whoever loads the layer needs the mask, too: a plain attribute is neither saved nor moved."),
     )
-    trial.same(layer.state_dict()["mask"], mask, what="mask in the state_dict")
+    trial.same(layer.state_dict()["mask"], mask, what=tr("mask in the state_dict"))
 
 
 def masks_what_acts(answer: type[nn.Module], trial: Trial) -> None:
@@ -75,21 +77,24 @@ def masks_what_acts(answer: type[nn.Module], trial: Trial) -> None:
     size = trial.size()
     for rows, in_units, units in ((size, size, size), tuple(trial.sizes(3))):
         layer, X, W, b, mask = _filled(answer, trial, rows, in_units, units)
-        trial.nudge = "Which of the weights act on the output, and where is the mask applied?"
+        trial.nudge = tr("Which of the weights act on the output, and where is the mask applied?")
         mistakes = {
-            "The mask does not act on the values that the weight has now: apply it each time, in forward.": X @ W + b,
-            "The weights act where the mask is 0: it is the other way round.": X @ (W * (1 - mask)) + b,
-            "The bias is missing.": X @ (W * mask),
+            tr("The mask does not act on the values that the weight has now: apply it each time, in forward."): X @ W
+            + b,
+            tr("The weights act where the mask is 0: it is the other way round."): X @ (W * (1 - mask)) + b,
+            tr("The bias is missing."): X @ (W * mask),
         }
         if in_units == units:
-            mistakes["The mask is turned: it has the weight's shape, one row for each input."] = X @ (W * mask.T) + b
+            mistakes[tr("The mask is turned: it has the weight's shape, one row for each input.")] = (
+                X @ (W * mask.T) + b
+            )
         trial.same(trial.call(layer, X), X @ (W * mask) + b, mistakes=mistakes)
 
 
 def masks_the_gradient(answer: type[nn.Module], trial: Trial) -> None:
     """Where the mask is 0 the weight gets no gradient, elsewhere its own; weight and bias learn."""
     layer, X, W, b, mask = _filled(answer, trial, *trial.sizes(3))
-    trial.nudge = "What does autograd see of the mask?"
+    trial.nudge = tr("What does autograd see of the mask?")
     leaves = {"weight": W.requires_grad_(), "bias": b.requires_grad_()}
     out = X @ (W * mask) + b
     G = trial.tensor(*out.shape)
@@ -99,10 +104,12 @@ def masks_the_gradient(answer: type[nn.Module], trial: Trial) -> None:
     came = torch.autograd.grad((trial.call(layer, X) * G).sum(), [parameters[n] for n in leaves], allow_unused=True)
 
     for name, one, other in zip(leaves, came, expected, strict=True):
-        mistakes: dict[str, Any] = {f"No gradient reaches {name}: .data hands back values without their history.": None}
+        mistakes: dict[str, Any] = {
+            tr("No gradient reaches {name}: .data hands back values without their history.", name=name): None
+        }
         if name == "weight":
-            mistakes["Weights that do not act get a gradient all the same, and the optimizer moves them."] = X.T @ G
-        trial.same(one, other, what=f"the gradient of {name}", mistakes=mistakes)
+            mistakes[tr("Weights that do not act get a gradient all the same, and the optimizer moves them.")] = X.T @ G
+        trial.same(one, other, what=tr("the gradient of {name}", name=name), mistakes=mistakes)
 
 
 def _mask(in_units: int, units: int) -> torch.Tensor:
@@ -115,7 +122,12 @@ def _filled(
 ) -> tuple[nn.Module, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Build the layer, fill it with drawn values, and draw an input."""
     trial.plan(
-        f"MaskedLinear({in_units}, {units}, mask) with new values in weight and bias, on X of shape {(rows, in_units)}",
+        tr(
+            "MaskedLinear({in_units}, {units}, mask) with new values in weight and bias, on X of shape {shape}",
+            in_units=in_units,
+            units=units,
+            shape=(rows, in_units),
+        ),
         nudge="",
     )
     mask, W, b = _mask(in_units, units), trial.tensor(in_units, units), trial.tensor(units)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class
+from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class, tr
 
 __all__ = ["EXERCISE"]
 
@@ -34,8 +34,8 @@ def holds_the_weight(answer: type[nn.Module], trial: Trial) -> None:
     """The layer has one parameter, weight, of shape (in_units, in_units, units)."""
     in_units, units = trial.sizes(2)
     trial.plan(
-        f"the parameters of TensorReduction({in_units}, {units})",
-        nudge="The formula shows them all: how many indices has W, and in which order?",
+        tr("the parameters of TensorReduction({in_units}, {units})", in_units=in_units, units=units),
+        nudge=tr("The formula shows them all: how many indices has W, and in which order?"),
     )
     trial.call(answer(units, units), trial.tensor(units, units))  # a stub shows here that it is one
 
@@ -43,11 +43,11 @@ def holds_the_weight(answer: type[nn.Module], trial: Trial) -> None:
 
     shape = (in_units, in_units, units)
     mistakes = {
-        "The index k of the outputs comes last.": {"weight": (units, in_units, in_units)},
-        "A plain tensor is not registered: wrap it in nn.Parameter, outermost.": {},
-        "The formula adds nothing to the sum: it has no bias.": {"weight": shape, "bias": (units,)},
+        tr("The index k of the outputs comes last."): {"weight": (units, in_units, in_units)},
+        tr("A plain tensor is not registered: wrap it in nn.Parameter, outermost."): {},
+        tr("The formula adds nothing to the sum: it has no bias."): {"weight": shape, "bias": (units,)},
     }
-    trial.same(came, {"weight": shape}, what="names and shapes", mistakes=mistakes)
+    trial.same(came, {"weight": shape}, what=tr("names and shapes"), mistakes=mistakes)
 
 
 def computes_the_sum(answer: type[nn.Module], trial: Trial) -> None:
@@ -57,16 +57,16 @@ def computes_the_sum(answer: type[nn.Module], trial: Trial) -> None:
         net, X, W = _net_input_weight(answer, trial, rows, in_units, units)
         out = _sums(X, W)
         mistakes = {
-            "Only the squares x_i x_i are there: i and j run independently of each other.": torch.stack(
+            tr("Only the squares x_i x_i are there: i and j run independently of each other."): torch.stack(
                 [(X**2) @ W[:, :, k].diagonal() for k in range(units)], dim=1
             ),
-            "Only the first of the two inputs is multiplied in.": X @ W.sum(1),
-            "The products mix examples: x_i and x_j come from the same row of X.": _sums_over_rows(X, W),
-            "The numbers of all examples are in one: the first axis of X stays.": out.sum(0),
-            "An axis of length 1 is an axis: squeeze() takes it away when only one example comes.": out.squeeze(),
+            tr("Only the first of the two inputs is multiplied in."): X @ W.sum(1),
+            tr("The products mix examples: x_i and x_j come from the same row of X."): _sums_over_rows(X, W),
+            tr("The numbers of all examples are in one: the first axis of X stays."): out.sum(0),
+            tr("An axis of length 1 is an axis: squeeze() takes it away when only one example comes."): out.squeeze(),
         }
         if rows == in_units == units:
-            remark = "The output's index is the last one of W, and the sums run over the first two."
+            remark = tr("The output's index is the last one of W, and the sums run over the first two.")
             mistakes[remark] = _sums(X, W.permute(1, 2, 0))
         trial.same(trial.call(net, X), out, mistakes=mistakes)
 
@@ -75,7 +75,7 @@ def learns(answer: type[nn.Module], trial: Trial) -> None:
     """Gradients flow back into the weight, and into X through both factors."""
     net, X, W = _net_input_weight(answer, trial, *trial.sizes(3))
     X.requires_grad_()
-    trial.nudge = "Which of the factors has lost its history?"
+    trial.nudge = tr("Which of the factors has lost its history?")
     # Large sums are made smaller: the slope of a sine at 50 tells more of rounding than of the answer.
     expected = torch.autograd.grad((_sums(X, W.requires_grad_()) / 10).sin().sum(), (W, X))
 
@@ -83,8 +83,8 @@ def learns(answer: type[nn.Module], trial: Trial) -> None:
     came = torch.autograd.grad((out / 10).sin().sum(), (net.get_parameter("weight"), X), allow_unused=True)
 
     for name, one, other in zip(("weight", "X"), came, expected, strict=True):
-        remark = f"No gradient reaches {name}: .data and detach() hand back values without their history."
-        trial.same(one, other, what=f"the gradient of {name}", mistakes={remark: None})
+        remark = tr("No gradient reaches {name}: .data and detach() hand back values without their history.", name=name)
+        trial.same(one, other, what=tr("the gradient of {name}", name=name), mistakes={remark: None})
 
 
 def _net_input_weight(
@@ -93,8 +93,16 @@ def _net_input_weight(
     """Build the layer, fill its weight with drawn values, and draw an input."""
     dtype = trial.dtype()
     trial.plan(
-        f"TensorReduction({in_units}, {units}) on X of shape {(rows, in_units)}, {dtype}",
-        nudge="Write the formula for one example and one output as two loops: what is multiplied, what is summed up?",
+        tr(
+            "TensorReduction({in_units}, {units}) on X of shape {shape}, {dtype}",
+            in_units=in_units,
+            units=units,
+            shape=(rows, in_units),
+            dtype=dtype,
+        ),
+        nudge=tr(
+            "Write the formula for one example and one output as two loops: what is multiplied, what is summed up?"
+        ),
     )
     net, W = answer(in_units, units).to(dtype), trial.tensor(in_units, in_units, units, dtype=dtype)
     with torch.no_grad():

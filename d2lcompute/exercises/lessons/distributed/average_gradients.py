@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -31,7 +31,7 @@ def average_gradients(replicas: list[nn.Module]) -> None:
 
 def gives_all_the_mean(answer: Any, trial: Trial) -> None:
     """Each parameter of each replica has the mean of that parameter's gradients."""
-    replicas = _replicas(trial, nudge="Which parameters of the replicas belong together, and who needs the result?")
+    replicas = _replicas(trial, nudge=tr("Which parameters of the replicas belong together, and who needs the result?"))
     columns = list(zip(*([p.grad.clone() for p in net.parameters()] for net in replicas), strict=True))
     values = [p.detach().clone() for net in replicas for p in net.parameters()]
 
@@ -40,22 +40,27 @@ def gives_all_the_mean(answer: Any, trial: Trial) -> None:
     for rank, net in enumerate(replicas):
         for (name, p), column in zip(net.named_parameters(), columns, strict=True):
             mistakes = {
-                "The gradients are added up, and not divided by the number of replicas.": sum(column),
-                f"Replica {rank} still has its own gradient: all of them need the mean.": column[rank],
-                "The gradient is gone.": None,
+                tr("The gradients are added up, and not divided by the number of replicas."): sum(column),
+                tr("Replica {rank} still has its own gradient: all of them need the mean.", rank=rank): column[rank],
+                tr("The gradient is gone."): None,
             }
-            trial.same(p.grad, sum(column) / len(column), what=f"replica {rank}, {name}.grad", mistakes=mistakes)
+            trial.same(
+                p.grad,
+                sum(column) / len(column),
+                what=tr("replica {rank}, {name}.grad", rank=rank, name=name),
+                mistakes=mistakes,
+            )
     trial.require(
         all(map(torch.equal, values, (p.detach() for net in replicas for p in net.parameters()))),
-        expected="the values of the parameters as they were",
-        got="other values",
-        remark="DDP averages gradients; the values stay equal because each optimizer then does the same step.",
+        expected=tr("the values of the parameters as they were"),
+        got=tr("other values"),
+        remark=tr("DDP averages gradients; the values stay equal because each optimizer then does the same step."),
     )
 
 
 def shares_no_memory(answer: Any, trial: Trial) -> None:
     """Each replica's gradients have memory of their own."""
-    replicas = _replicas(trial, nudge="Processes share no memory: what would clipping one replica's gradients do?")
+    replicas = _replicas(trial, nudge=tr("Processes share no memory: what would clipping one replica's gradients do?"))
 
     trial.call(answer, replicas)
 
@@ -63,31 +68,37 @@ def shares_no_memory(answer: Any, trial: Trial) -> None:
     memory = {gradient.data_ptr() for gradient in first if gradient is not None}
     trial.require(
         not any(gradient.data_ptr() in memory for other in others for gradient in other if gradient is not None),
-        expected="gradients in memory of their own on each replica",
-        got="one tensor that several replicas refer to",
-        remark="The replicas share one gradient: whoever scales its own in place scales everyone's.",
+        expected=tr("gradients in memory of their own on each replica"),
+        got=tr("one tensor that several replicas refer to"),
+        remark=tr("The replicas share one gradient: whoever scales its own in place scales everyone's."),
     )
 
 
 def leaves_out_the_frozen(answer: Any, trial: Trial) -> None:
     """A frozen parameter, which has no gradient on any replica, has none afterwards."""
-    replicas = _replicas(trial, frozen=True, nudge="What is grad of a parameter that is frozen?")
+    replicas = _replicas(trial, frozen=True, nudge=tr("What is grad of a parameter that is frozen?"))
 
     trial.call(answer, replicas)
 
     trial.require(
         all(net.get_parameter("0.weight").grad is None for net in replicas),
-        expected="0.weight.grad is None on each replica, as before",
-        got="a tensor",
-        remark="A frozen parameter now has a gradient of zeros: an optimizer with weight decay would move it.",
+        expected=tr("0.weight.grad is None on each replica, as before"),
+        got=tr("a tensor"),
+        remark=tr("A frozen parameter now has a gradient of zeros: an optimizer with weight decay would move it."),
     )
 
 
 def _replicas(trial: Trial, *, frozen: bool = False, nudge: str) -> list[nn.Module]:
     """Draw a net, copies of it, and for each copy gradients from its own examples."""
     count, (a, b, c) = trial.size(2, 4), trial.sizes(3)
-    text = f"{count} replicas of Linear({a}, {b}), Tanh, Linear({b}, {c}), each with gradients of its own"
-    trial.plan(text + (", 0.weight frozen" if frozen else ""), nudge=nudge)
+    text = tr(
+        "{count} replicas of Linear({a}, {b}), Tanh, Linear({b}, {c}), each with gradients of its own",
+        count=count,
+        a=a,
+        b=b,
+        c=c,
+    )
+    trial.plan(text + (tr(", 0.weight frozen") if frozen else ""), nudge=nudge)
     net = nn.Sequential(nn.Linear(a, b), nn.Tanh(), nn.Linear(b, c))
     net[0].weight.requires_grad_(not frozen)
     replicas: list[nn.Module] = [copy.deepcopy(net) for _ in range(count)]

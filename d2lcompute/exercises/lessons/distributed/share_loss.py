@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -38,23 +38,28 @@ def averages_to_the_whole(answer: Any, trial: Trial) -> None:
 
     for loss in losses:
         graph = isinstance(loss, torch.Tensor) and loss.requires_grad and loss.dim() == 0
-        remark = "It gave None: is a return missing?" if loss is None else "backward() starts here: return the loss."
-        trial.require(graph, expected="a loss for backward(): one number with its history", got=loss, remark=remark)
+        remark = (
+            tr("It gave None: is a return missing?") if loss is None else tr("backward() starts here: return the loss.")
+        )
+        trial.require(graph, expected=tr("a loss for backward(): one number with its history"), got=loss, remark=remark)
     mistakes = {
-        "Each rank takes the mean over its own share, so that an example in a small share weighs more.": sum(means)
+        tr("Each rank takes the mean over its own share, so that an example in a small share weighs more."): sum(means)
         / size,
-        "DDP divides by the number of ranks once more: make up for it.": sum(sums) / total / size,
-        "Each example counts the same, and nothing divides by how many there are.": sum(sums) / size,
+        tr("DDP divides by the number of ranks once more: make up for it."): sum(sums) / total / size,
+        tr("Each example counts the same, and nothing divides by how many there are."): sum(sums) / size,
     }
     trial.same(
-        sum(_gradient(net, loss) for loss in losses) / size, expected, what="the averaged gradient", mistakes=mistakes
+        sum(_gradient(net, loss) for loss in losses) / size,
+        expected,
+        what=tr("the averaged gradient"),
+        mistakes=mistakes,
     )
 
 
 def bears_an_empty_share(answer: Any, trial: Trial) -> None:
     """A rank without examples has loss 0, and takes part: each parameter gets a gradient, of zeros."""
     net, shares, total = _task(trial, [0, trial.size(2, 6)])
-    trial.nudge = "What is the mean of no numbers, and what is their sum?"
+    trial.nudge = tr("What is the mean of no numbers, and what is their sum?")
     X, y = shares[0]
 
     loss = trial.call(answer, net, X, y, total, 2)
@@ -62,17 +67,19 @@ def bears_an_empty_share(answer: Any, trial: Trial) -> None:
 
     trial.require(
         all(gradient is not None for gradient in found),
-        expected="a gradient for each parameter",
+        expected=tr("a gradient for each parameter"),
         got="None",
-        remark="The loss does not come from the net: DDP waits for each parameter's gradient, and so do the others.",
+        remark=tr(
+            "The loss does not come from the net: DDP waits for each parameter's gradient, and so do the others."
+        ),
     )
     gradient = torch.cat([part.flatten() for part in found])
-    trial.same(gradient, torch.zeros_like(gradient), what="the gradient")
+    trial.same(gradient, torch.zeros_like(gradient), what=tr("the gradient"))
     trial.require(
         loss.item() == 0,
-        expected="a loss of 0",
-        got=f"a loss of {loss.item()}",
-        remark="The mean of no numbers is NaN, and stays it whatever it is multiplied by.",
+        expected=tr("a loss of 0"),
+        got=tr("a loss of {loss}", loss=loss.item()),
+        remark=tr("The mean of no numbers is NaN, and stays it whatever it is multiplied by."),
     )
 
 
@@ -81,8 +88,13 @@ def _task(trial: Trial, lengths: list[int]) -> tuple[nn.Module, list[tuple[torch
     width, classes = trial.size(3, 5), trial.size(3, 5)
     net = nn.Linear(width, classes)
     total = sum(lengths)
-    text = f"{len(lengths)} ranks with {', '.join(map(str, lengths))} examples, a net of {width} inputs"
-    trial.plan(text, nudge="By how much must one example's loss be multiplied, wherever it is?")
+    text = tr(
+        "{lengths_count} ranks with {lengths} examples, a net of {width} inputs",
+        lengths_count=len(lengths),
+        lengths=", ".join(map(str, lengths)),
+        width=width,
+    )
+    trial.plan(text, nudge=tr("By how much must one example's loss be multiplied, wherever it is?"))
     shares = [(trial.tensor(n, width), torch.randint(classes, (n,))) for n in lengths]
     return net, shares, total
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -32,27 +32,29 @@ def accumulate_gradients(net: nn.Module, X: torch.Tensor, y: torch.Tensor, size:
 
 def equals_the_whole_batch(answer: Answer, trial: Trial) -> None:
     """The gradients are those of the mean squared error over all examples, also if the last part is smaller."""
-    net, X, y, size = _task(trial, nudge="Which share of all the examples does each part have?")
+    net, X, y, size = _task(trial, nudge=tr("Which share of all the examples does each part have?"))
     expected = _gradients(net, X, y, [1.0], len(X))
     starts = range(0, len(X), size)
     parts = len(starts)
     mistakes = {
-        "Each part counts as much as the whole batch: the means were added up, not weighted.": [1.0] * parts,
-        "Each part counts alike, but the last is smaller: its examples weigh too much.": [1 / parts] * parts,
-        "Only the last part has left a gradient: what emptied those of the others?": [0.0] * (parts - 1) + [1.0],
-        "The squared errors are summed up, not averaged.": [float(len(X[start : start + size])) for start in starts],
+        tr("Each part counts as much as the whole batch: the means were added up, not weighted."): [1.0] * parts,
+        tr("Each part counts alike, but the last is smaller: its examples weigh too much."): [1 / parts] * parts,
+        tr("Only the last part has left a gradient: what emptied those of the others?"): [0.0] * (parts - 1) + [1.0],
+        tr("The squared errors are summed up, not averaged."): [
+            float(len(X[start : start + size])) for start in starts
+        ],
     }
     known = {remark: _gradients(net, X, y, weights, size) for remark, weights in mistakes.items()}
 
     trial.call(answer, net, X, y, size)
 
     came = [parameter.grad for parameter in net.parameters()]
-    trial.same(came, expected, what="the gradients", mistakes=known)
+    trial.same(came, expected, what=tr("the gradients"), mistakes=known)
 
 
 def holds_one_part_at_a_time(answer: Answer, trial: Trial) -> None:
     """At most size examples go through the net at once, and each part is traced back before the next is computed."""
-    net, X, y, size = _task(trial, nudge="When is the graph of a part freed?")
+    net, X, y, size = _task(trial, nudge=tr("When is the graph of a part freed?"))
     events: list[str] = []
     sizes: list[int] = []
 
@@ -67,24 +69,26 @@ def holds_one_part_at_a_time(answer: Answer, trial: Trial) -> None:
 
     trial.require(
         max(sizes, default=0) <= size,
-        expected=f"at most {size} examples at once",
-        got=f"{max(sizes, default=0)} examples at once",
-        remark="The batch is supposed to be too large: split it before the net sees it.",
+        expected=tr("at most {size} examples at once", size=size),
+        got=tr("{sizes} examples at once", sizes=max(sizes, default=0)),
+        remark=tr("The batch is supposed to be too large: split it before the net sees it."),
     )
     trial.require(
         "forward forward" not in " ".join(events),
-        expected="forward, backward, forward, backward, and so on",
-        got=f"{', '.join(events[:4])}, and so on",
-        remark="The graphs of several parts are alive together, so the memory is that of the whole batch: call "
-        "backward for each part.",
+        expected=tr("forward, backward, forward, backward, and so on"),
+        got=tr("{events}, and so on", events=", ".join(events[:4])),
+        remark=tr(
+            "The graphs of several parts are alive together, so the memory is that of the whole "
+            "batch: call backward for each part."
+        ),
     )
 
 
 def starts_from_nothing(answer: Answer, trial: Trial) -> None:
     """Gradients that were there before have no part in the result."""
-    net, X, y, size = _task(trial, nudge="What does backward do with what is in grad?")
+    net, X, y, size = _task(trial, nudge=tr("What does backward do with what is in grad?"))
     X, y = X[:size], y[:size]
-    trial.input = f"{size} examples in one part, with gradients left from before"
+    trial.input = tr("{size} examples in one part, with gradients left from before", size=size)
     expected = _gradients(net, X, y, [1.0], len(X))
     for parameter in net.parameters():
         parameter.grad = torch.ones_like(parameter)
@@ -93,8 +97,8 @@ def starts_from_nothing(answer: Answer, trial: Trial) -> None:
     trial.call(answer, net, X, y, size)
 
     came = [parameter.grad for parameter in net.parameters()]
-    remark = "What was in grad before was added to: empty it once, before the first part."
-    trial.same(came, expected, what="the gradients", mistakes={remark: added})
+    remark = tr("What was in grad before was added to: empty it once, before the first part.")
+    trial.same(came, expected, what=tr("the gradients"), mistakes={remark: added})
 
 
 def _task(trial: Trial, *, nudge: str) -> tuple[nn.Module, torch.Tensor, torch.Tensor, int]:
@@ -102,7 +106,7 @@ def _task(trial: Trial, *, nudge: str) -> tuple[nn.Module, torch.Tensor, torch.T
     width, hidden = trial.sizes(2)
     size = trial.size(4, 6)
     rows = size * trial.size(2, 3) + trial.size(1, size - 2)
-    trial.plan(f"{rows} examples in parts of {size}", nudge=nudge)
+    trial.plan(tr("{rows} examples in parts of {size}", rows=rows, size=size), nudge=nudge)
     net = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, 1)).double()
     return net, trial.tensor(rows, width, dtype=torch.float64), trial.tensor(rows, 1, dtype=torch.float64), size
 

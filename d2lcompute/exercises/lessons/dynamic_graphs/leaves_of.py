@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function, shown
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, shown, tr
 
 __all__ = ["EXERCISE"]
 
@@ -37,7 +37,7 @@ def leaves_of(out: torch.Tensor) -> list[torch.Tensor]:
 
 def finds_every_leaf(answer: Answer, trial: Trial) -> None:
     """The result holds every tensor whose grad out.backward() would fill, on all branches, and no other."""
-    trial.nudge = (
+    trial.nudge = tr(
         "An operation has several inputs: each has a node in next_functions, or None where no gradient is asked for."
     )
     leaves = _leaves(trial)
@@ -61,7 +61,9 @@ def names_each_once(answer: Answer, trial: Trial) -> None:
     leaves = _leaves(trial)
     a, b, _ = leaves.values()
     times = trial.size(2, 4)
-    trial.plan(f"out = (a * b + {' + '.join('a' * times)}).sum()", nudge="How often does your walk come to a's node?")
+    trial.plan(
+        f"out = (a * b + {' + '.join('a' * times)}).sum()", nudge=tr("How often does your walk come to a's node?")
+    )
     out = (a * b).sum()
     for _ in range(times):
         out = out + a.sum()
@@ -71,9 +73,9 @@ def names_each_once(answer: Answer, trial: Trial) -> None:
     names = [_name(tensor, leaves) for tensor in came]
     trial.require(
         len(set(names)) == len(names),
-        expected="a and b, each once",
+        expected=tr("a and b, each once"),
         got=", ".join(names),
-        remark="Several paths lead to the same leaf, and each has put it into the list: note where you have been.",
+        remark=tr("Several paths lead to the same leaf, and each has put it into the list: note where you have been."),
     )
 
 
@@ -81,18 +83,18 @@ def ends_without_a_walk(answer: Answer, trial: Trial) -> None:
     """A leaf's only leaf is itself, and a tensor that requires no gradient has none."""
     leaves = _leaves(trial)
     a = leaves["a"]
-    nudge = "What is the grad_fn of a tensor that came from no operation?"
-    trial.plan("out = a, a leaf that requires a gradient", nudge=nudge)
+    nudge = tr("What is the grad_fn of a tensor that came from no operation?")
+    trial.plan(tr("out = a, a leaf that requires a gradient"), nudge=nudge)
 
     _compare(trial.call(answer, a), {"a": a}, leaves, trial)
 
-    trial.plan("out = a.detach(), which requires no gradient", nudge=nudge)
+    trial.plan(tr("out = a.detach(), which requires no gradient"), nudge=nudge)
     came = _tensors(trial.call(answer, a.detach()), trial)
     trial.require(
         not came,
-        expected="an empty list",
-        got=f"a list of {len(came)}",
-        remark="backward() would leave no gradient there: it would be an error.",
+        expected=tr("an empty list"),
+        got=tr("a list of {came_count}", came_count=len(came)),
+        remark=tr("backward() would leave no gradient there: it would be an error."),
     )
 
 
@@ -106,24 +108,24 @@ def _compare(came: Any, expected: Leaves, leaves: Leaves, trial: Trial) -> None:
     names = {_name(tensor, leaves) for tensor in _tensors(came, trial)}
     remark = ""
     if others := names - set(expected):
-        remark = "A result, a constant or a detached tensor gets no gradient: only the ends of the graph do."
+        remark = tr("A result, a constant or a detached tensor gets no gradient: only the ends of the graph do.")
         names = {*names - others, *others}
     trial.require(
         names == set(expected),
-        expected=f"the tensors {', '.join(expected)}",
-        got=", ".join(sorted(names)) or "an empty list",
+        expected=tr("the tensors {expected}", expected=", ".join(expected)),
+        got=", ".join(sorted(names)) or tr("an empty list"),
         remark=remark,
     )
 
 
 def _tensors(came: Any, trial: Trial) -> list[torch.Tensor]:
     """See that a list of tensors came."""
-    remark = "Hand back a list of tensors: the node of a leaf has it as its attribute variable."
+    remark = tr("Hand back a list of tensors: the node of a leaf has it as its attribute variable.")
     if came is None:
-        remark = "It gave None: is a return missing?"
+        remark = tr("It gave None: is a return missing?")
     trial.require(
         isinstance(came, list | tuple) and all(isinstance(item, torch.Tensor) for item in came),
-        expected="a list of tensors",
+        expected=tr("a list of tensors"),
         got=came if came is None else shown(came),
         remark=remark,
     )
@@ -132,7 +134,7 @@ def _tensors(came: Any, trial: Trial) -> list[torch.Tensor]:
 
 def _name(tensor: torch.Tensor, leaves: Leaves) -> str:
     """Return a leaf's name."""
-    return next((name for name, leaf in leaves.items() if leaf is tensor), "a tensor that is no leaf of the graph")
+    return next((name for name, leaf in leaves.items() if leaf is tensor), tr("a tensor that is no leaf of the graph"))
 
 
 EXERCISE = Exercise(

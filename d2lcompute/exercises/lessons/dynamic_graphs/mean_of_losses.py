@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -84,7 +84,7 @@ class _Training:
 
 def gives_the_mean(answer: Answer, trial: Trial) -> None:
     """The result is the mean of all losses, a Python number."""
-    training = _training(trial, nudge="How many losses were there, and what kind of thing is the result?")
+    training = _training(trial, nudge=tr("How many losses were there, and what kind of thing is the result?"))
     values = training.values
 
     came = answer(training.losses())
@@ -92,10 +92,10 @@ def gives_the_mean(answer: Answer, trial: Trial) -> None:
     mean = values.mean().item()
     remark = ""
     if isinstance(came, torch.Tensor):
-        remark = "That is a tensor: the number is asked for, which item() takes out."
+        remark = tr("That is a tensor: the number is asked for, which item() takes out.")
     mistakes = {
-        "That is the sum.": values.sum().item(),
-        "That is the last loss.": values[-1].item(),
+        tr("That is the sum."): values.sum().item(),
+        tr("That is the last loss."): values[-1].item(),
     }
     trial.require(not remark, expected=f"{mean:.6g}", got=came, remark=remark)
     trial.same(came, mean, mistakes=mistakes)
@@ -103,38 +103,46 @@ def gives_the_mean(answer: Answer, trial: Trial) -> None:
 
 def frees_each_graph(answer: Answer, trial: Trial) -> None:
     """No graph is kept alive: when a loss is made, at most the one before is still there."""
-    training = _training(trial, nudge="What does a sum of losses point to?")
+    training = _training(trial, nudge=tr("What does a sum of losses point to?"))
 
     trial.call(answer, training.losses())
 
     trial.require(
         training.alive <= 2,
-        expected="at most 2 graphs at a time",
-        got=f"{training.alive} graphs at a time, of {len(training.values)} losses",
-        remark="Every loss that is kept, and every sum of losses, keeps the graphs of all of them: the memory grows "
-        "with each batch.",
+        expected=tr("at most 2 graphs at a time"),
+        got=tr(
+            "{alive} graphs at a time, of {values_count} losses",
+            alive=training.alive,
+            values_count=len(training.values),
+        ),
+        remark=tr(
+            "Every loss that is kept, and every sum of losses, keeps the graphs of all of them: the "
+            "memory grows with each batch."
+        ),
     )
 
 
 def leaves_the_losses(answer: Answer, trial: Trial) -> None:
     """The losses keep their graphs and their values: whoever made them calls backward afterwards."""
-    training = _training(trial, nudge="Whose tensor is it that you change?")
+    training = _training(trial, nudge=tr("Whose tensor is it that you change?"))
 
     answer(training.losses())
 
     trial.require(
         not training.cut,
-        expected="losses that still know their graph",
-        got="losses without one",
-        remark="With an underscore detach_() changes the tensor itself: it is cut off from its graph for everybody.",
+        expected=tr("losses that still know their graph"),
+        got=tr("losses without one"),
+        remark=tr(
+            "With an underscore detach_() changes the tensor itself: it is cut off from its graph for everybody."
+        ),
     )
-    trial.same(torch.stack(training.memory), training.values, what="the losses' values")
+    trial.same(torch.stack(training.memory), training.values, what=tr("the losses' values"))
 
 
 def _training(trial: Trial, *, nudge: str) -> _Training:
     """Draw losses that all differ."""
     count = trial.size(5, 9)
-    trial.plan(f"an iterator over {count} losses, each with a graph of its own", nudge=nudge)
+    trial.plan(tr("an iterator over {count} losses, each with a graph of its own", count=count), nudge=nudge)
     return _Training(trial.tensor(count).abs() + torch.arange(1, count + 1))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -54,7 +54,7 @@ class _Net(nn.Module):
 
 def holds_every_output(answer: Answer, trial: Trial) -> None:
     """The result maps the full name of each layer without parts to what it gave, in the order in which they ran."""
-    net, X = _task(trial, nudge="What is the name of a layer inside a block, and when does each hook run?")
+    net, X = _task(trial, nudge=tr("What is the name of a layer inside a block, and when does each hook run?"))
     with torch.no_grad():
         first = net.body[0](X)
         hidden = first.relu()
@@ -67,30 +67,32 @@ def holds_every_output(answer: Answer, trial: Trial) -> None:
     with torch.no_grad():
         blocks = {**expected, "body": last, "": expected["out"]}
     mistakes = {
-        "body.0 shows what it gave after the ReLU had worked on it in place: keep a copy.": {
+        tr("body.0 shows what it gave after the ReLU had worked on it in place: keep a copy."): {
             **expected,
             "body.0": hidden,
         },
-        "These are the inputs of the layers, not their outputs.": inputs,
-        "These are the inputs of the layers, not their outputs, and a later layer has worked on one in place.": {
+        tr("These are the inputs of the layers, not their outputs."): inputs,
+        tr("These are the inputs of the layers, not their outputs, and a later layer has worked on one in place."): {
             **inputs,
             "body.1": hidden,
         },
     }
     if set(came) > set(expected) and set(came) <= set(blocks):
         trial.fail(
-            expected=f"the layers {', '.join(expected)}",
-            got=f"also {', '.join(repr(name) for name in came if name not in expected)}",
-            remark="Blocks and the net itself are modules too: leave out those that have parts, children().",
+            expected=tr("the layers {expected}", expected=", ".join(expected)),
+            got=tr("also {came}", came=", ".join(repr(name) for name in came if name not in expected)),
+            remark=tr("Blocks and the net itself are modules too: leave out those that have parts, children()."),
         )
     if len(came) == 1:
-        trial.nudge = "All hooks write under one name: they look the name up when they run, after the loop has ended."
+        trial.nudge = tr(
+            "All hooks write under one name: they look the name up when they run, after the loop has ended."
+        )
     trial.same(came, expected, mistakes=mistakes)
 
 
 def takes_its_hooks_away(answer: Answer, trial: Trial) -> None:
     """Afterwards no hook is left on the net."""
-    net, X = _task(trial, nudge="What does register_forward_hook return, and what is it good for?")
+    net, X = _task(trial, nudge=tr("What does register_forward_hook return, and what is it good for?"))
     came = _outputs(answer, net, X, trial)
     kept = [weakref.ref(output) for output in came.values()]
 
@@ -100,24 +102,24 @@ def takes_its_hooks_away(answer: Answer, trial: Trial) -> None:
 
     trial.require(
         all(output() is None for output in kept),
-        expected="nobody holds the outputs once the result is gone",
-        got="the net still holds them",
-        remark="The hooks are still there: they run in every later call, and hold what they have recorded.",
+        expected=tr("nobody holds the outputs once the result is gone"),
+        got=tr("the net still holds them"),
+        remark=tr("The hooks are still there: they run in every later call, and hold what they have recorded."),
     )
 
 
 def keeps_no_graph(answer: Answer, trial: Trial) -> None:
     """The outputs are values without history."""
-    net, X = _task(trial, nudge="What does detach() leave out?")
+    net, X = _task(trial, nudge=tr("What does detach() leave out?"))
 
     came = _outputs(answer, net, X, trial)
 
     recorded = [name for name, output in came.items() if output.requires_grad]
     trial.require(
         not recorded,
-        expected="outputs that require no gradient",
-        got=f"with a gradient: {', '.join(recorded)}",
-        remark="Each output still knows its graph, and keeps alive all that the graph has kept.",
+        expected=tr("outputs that require no gradient"),
+        got=tr("with a gradient: {recorded}", recorded=", ".join(recorded)),
+        remark=tr("Each output still knows its graph, and keeps alive all that the graph has kept."),
     )
 
 
@@ -125,8 +127,13 @@ def _task(trial: Trial, *, nudge: str) -> tuple[_Net, torch.Tensor]:
     """Draw a net and an input."""
     width, hidden, out, rows = trial.sizes(4, 5, 12)
     trial.plan(
-        f"a net with out = Linear({hidden}, {out}) and body = Sequential(Linear({width}, {hidden}), "
-        f"ReLU(inplace=True), Linear({hidden}, {hidden})), which runs body, then out",
+        tr(
+            "a net with out = Linear({hidden}, {out}) and body = Sequential(Linear({width}, "
+            "{hidden}), ReLU(inplace=True), Linear({hidden}, {hidden})), which runs body, then out",
+            hidden=hidden,
+            out=out,
+            width=width,
+        ),
         nudge=nudge,
     )
     return _Net(width, hidden, out), trial.tensor(rows, width)
@@ -137,9 +144,9 @@ def _outputs(answer: Answer, net: nn.Module, X: torch.Tensor, trial: Trial) -> O
     came = trial.call(answer, net, X)
     trial.require(
         isinstance(came, dict) and all(isinstance(output, torch.Tensor) for output in came.values()),
-        expected="a dict from names to tensors",
+        expected=tr("a dict from names to tensors"),
         got=came,
-        remark="It gave None: is a return missing?" if came is None else "Give back names and outputs.",
+        remark=tr("It gave None: is a return missing?") if came is None else tr("Give back names and outputs."),
     )
     return came
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_dict
+from d2lcompute.exercises.authoring import Exercise, Trial, a_dict, tr
 
 __all__ = ["EXERCISE"]
 
@@ -28,9 +28,9 @@ def knows_empty_batches(answer: dict[str, Any], trial: Trial) -> None:
     try:
         made = nn.Linear(3, 2)(torch.zeros(0, 3))
     except RuntimeError:
-        _settled(answer, "empty", True, "nn.Linear(3, 2)(torch.zeros(0, 3))", "an error", trial)
+        _settled(answer, "empty", True, "nn.Linear(3, 2)(torch.zeros(0, 3))", tr("an error"), trial)
     else:
-        found = f"a tensor of shape {tuple(made.shape)}"
+        found = tr("a tensor of shape {shape}", shape=tuple(made.shape))
         _settled(answer, "empty", False, "nn.Linear(3, 2)(torch.zeros(0, 3))", found, trial)
 
 
@@ -40,8 +40,8 @@ def knows_loading(answer: dict[str, Any], trial: Trial) -> None:
     before = layer.weight
     layer.load_state_dict(nn.Linear(3, 2).state_dict())
     is_new = layer.weight is not before
-    found = "another object" if is_new else "the same object with other values"
-    _settled(answer, "loading", is_new, "layer.weight before and after load_state_dict", found, trial)
+    found = tr("another object") if is_new else tr("the same object with other values")
+    _settled(answer, "loading", is_new, tr("layer.weight before and after load_state_dict"), found, trial)
 
 
 def knows_averages(answer: dict[str, Any], trial: Trial) -> None:
@@ -52,7 +52,7 @@ def knows_averages(answer: dict[str, Any], trial: Trial) -> None:
     means = norm.get_buffer("running_mean").tolist()
     is_kept = means == [0, 0]
     found = f"running_mean {[round(mean, 2) for mean in means]}"
-    _settled(answer, "averages", is_kept, "a new nn.BatchNorm1d(2) on ones, in training mode", found, trial)
+    _settled(answer, "averages", is_kept, tr("a new nn.BatchNorm1d(2) on ones, in training mode"), found, trial)
 
 
 def knows_adam(answer: dict[str, Any], trial: Trial) -> None:
@@ -64,8 +64,8 @@ def knows_adam(answer: dict[str, Any], trial: Trial) -> None:
         torch.optim.Adam([weight], lr=0.1).step()
         moved.append(abs(weight.item()))
     is_lr = all(abs(step - 0.1) < 0.01 for step in moved)
-    found = f"steps of {moved[0]:.2f} and {moved[1]:.2f}"
-    _settled(answer, "adam", is_lr, "Adam with lr=0.1, gradients 0.001 and 1000", found, trial)
+    found = tr("steps of {moved:.2f} and {moved2:.2f}", moved=moved[0], moved2=moved[1])
+    _settled(answer, "adam", is_lr, tr("Adam with lr=0.1, gradients 0.001 and 1000"), found, trial)
 
 
 def knows_sums(answer: dict[str, Any], trial: Trial) -> None:
@@ -77,12 +77,12 @@ def knows_sums(answer: dict[str, Any], trial: Trial) -> None:
 
 def _settled(answer: dict[str, Any], claim: str, is_true: bool, run: str, found: str, trial: Trial) -> None:
     """Compare a verdict with what a live run shows; the report shows what was run and what came."""
-    trial.plan(run, nudge="Write the claim's prediction as a cell, and run it.")
+    trial.plan(run, nudge=tr("Write the claim's prediction as a cell, and run it."))
     trial.require(
         answer[claim] is is_true,
-        expected=f"a verdict on {claim!r} that agrees with the run",
+        expected=tr("a verdict on {claim!r} that agrees with the run", claim=claim),
         got=f"{claim!r}: {answer[claim]}",
-        remark=f"The run gave {found}.",
+        remark=tr("The run gave {found}.", found=found),
     )
 
 

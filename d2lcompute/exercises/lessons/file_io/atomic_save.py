@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -34,56 +34,59 @@ def atomic_save(path: "Path", obj: object) -> None:
 def saves(answer: Answer, trial: Trial) -> None:
     """Where nothing fails torch.load gives back what was saved, whether or not there was a file before."""
     path = trial.folder() / "run.pt"
-    for text in ("where there was no file before", "over the file of before"):
+    for text in (tr("where there was no file before"), tr("over the file of before")):
         obj = {"weight": trial.tensor(*trial.sizes(2)), "step": trial.size(10, 99)}
-        trial.plan(f"atomic_save(path, a dict of a tensor and a number), {text}", nudge="")
-        trial.nudge = "The complete file has to get the name that was asked for, in the format of torch.save."
+        trial.plan(tr("atomic_save(path, a dict of a tensor and a number), {text}", text=text), nudge="")
+        trial.nudge = tr("The complete file has to get the name that was asked for, in the format of torch.save.")
 
         answer(path, obj)
 
-        trial.require(path.is_file(), expected="a file at the path that was handed over", got="none")
+        trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got="none")
         try:
             came = torch.load(path, weights_only=True)
         except Exception as error:
-            trial.fail(expected="a file that torch.load opens", got=f"one for which it raises {type(error).__name__}")
-        trial.same(came, obj, what="what torch.load gives")
+            trial.fail(
+                expected=tr("a file that torch.load opens"),
+                got=tr("one for which it raises {kind}", kind=type(error).__name__),
+            )
+        trial.same(came, obj, what=tr("what torch.load gives"))
 
 
 def keeps_the_old_file(answer: Answer, trial: Trial) -> None:
     """Until the new file is complete the old one is there, whole, under its name."""
     path, good = _good_file(trial)
-    trial.nudge = "Opening a file for writing empties it. Where could the new one grow meanwhile?"
+    trial.nudge = tr("Opening a file for writing empties it. Where could the new one grow meanwhile?")
     for text, obj in _failing(trial):
-        trial.input = f"over a good file: {text}"
+        trial.input = tr("over a good file: {text}", text=text)
         _fails(answer, path, obj)
-        trial.require(path.is_file(), expected="the old file, whole", got="no file")
-        remark = "The old file was opened, and with that it was lost, before the new one was complete."
+        trial.require(path.is_file(), expected=tr("the old file, whole"), got=tr("no file"))
+        remark = tr("The old file was opened, and with that it was lost, before the new one was complete.")
         same = path.read_bytes() == good
-        trial.require(same, expected="the old file, whole", got="a file that is not what it was", remark=remark)
+        trial.require(same, expected=tr("the old file, whole"), got=tr("a file that is not what it was"), remark=remark)
 
     before = path.stat().st_ino
-    trial.input = "over a good file: a dict that can be saved"
+    trial.input = tr("over a good file: a dict that can be saved")
     answer(path, {"step": 2})
     trial.require(
         path.stat().st_ino != before,
-        expected="another file, complete, that takes the old one's place in one step",
-        got="the old file itself, emptied and written anew",
-        remark="If the disk is full or the power goes in the middle of the writing, the old file is lost.",
+        expected=tr("another file, complete, that takes the old one's place in one step"),
+        got=tr("the old file itself, emptied and written anew"),
+        remark=tr("If the disk is full or the power goes in the middle of the writing, the old file is lost."),
     )
 
 
 def leaves_nothing_behind(answer: Answer, trial: Trial) -> None:
     """Whether saving works, fails, or is interrupted by Ctrl-C: no other file is left in the folder."""
     path, _ = _good_file(trial)
-    trial.nudge = "What is done on the way out, whichever way that is?"
-    for text, obj in [("a dict that can be saved", {"step": 2}), *_failing(trial)]:
-        trial.input = f"over a good file: {text}"
+    trial.nudge = tr("What is done on the way out, whichever way that is?")
+    for text, obj in [(tr("a dict that can be saved"), {"step": 2}), *_failing(trial)]:
+        trial.input = tr("over a good file: {text}", text=text)
         _fails(answer, path, obj)
         came = sorted(each.name for each in path.parent.iterdir())
-        interrupted = "Ctrl-C is no Exception: 'except Exception' lets it pass by. Which clause sees every way out?"
+        interrupted = tr("Ctrl-C is no Exception: 'except Exception' lets it pass by. Which clause sees every way out?")
         trial.require(
             came == [path.name],
-            expected=f"only {path.name} in the folder",
+            expected=tr("only {name} in the folder", name=path.name),
             got=f"{', '.join(came)}",
             remark=interrupted if isinstance(obj, _CtrlC) else "",
         )
@@ -93,16 +96,18 @@ def passes_the_error_on(answer: Answer, trial: Trial) -> None:
     """If saving fails the caller hears of it, by the exception that was raised."""
     path, _ = _good_file(trial)
     (text, obj), _ = _failing(trial)
-    trial.input = f"over a good file: {text}"
+    trial.input = tr("over a good file: {text}", text=text)
 
     failed = _fails(answer, path, obj)
 
     trial.require(
         failed,
-        expected="an exception",
+        expected=tr("an exception"),
         got="none",
-        remark="Who calls this believes that the checkpoint is stored, and goes on for days. Clean up, then let the "
-        "exception go its way.",
+        remark=tr(
+            "Who calls this believes that the checkpoint is stored, and goes on for days. Clean up, "
+            "then let the exception go its way."
+        ),
     )
 
 
@@ -125,8 +130,11 @@ def _failing(trial: Trial) -> list[tuple[str, Any]]:
     """Return objects that make saving fail."""
     weight = trial.tensor(*trial.sizes(2))
     return [
-        ("a dict with a tensor and a lambda, which cannot be pickled", {"weight": weight, "rate": lambda step: step}),
-        ("an object during whose saving somebody presses Ctrl-C", _CtrlC()),
+        (
+            tr("a dict with a tensor and a lambda, which cannot be pickled"),
+            {"weight": weight, "rate": lambda step: step},
+        ),
+        (tr("an object during whose saving somebody presses Ctrl-C"), _CtrlC()),
     ]
 
 

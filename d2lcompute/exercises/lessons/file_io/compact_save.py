@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -26,35 +26,45 @@ def compact_save(path: "Path", tensor: torch.Tensor) -> None:
 def comes_back_equal(answer: Answer, trial: Trial) -> None:
     """What torch.load gives is the tensor: its shape, its dtype, its values."""
     for text, view in _views(trial):
-        trial.plan(f"torch.load of {text}", nudge="What the file holds has to be the tensor itself, number for number.")
+        trial.plan(
+            tr("torch.load of {text}", text=text),
+            nudge=tr("What the file holds has to be the tensor itself, number for number."),
+        )
         path = trial.folder() / "view.pt"
         trial.call(answer, path, view)
-        trial.require(path.is_file(), expected="a file at the path that was handed over", got="none")
+        trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got="none")
 
         came = torch.load(path, weights_only=True)
 
         mistakes = {
-            "The shape is lost.": view.flatten(),
-            "A smaller dtype makes a smaller file, and rounds: the values are to stay.": view.half(),
+            tr("The shape is lost."): view.flatten(),
+            tr("A smaller dtype makes a smaller file, and rounds: the values are to stay."): view.half(),
         }
-        trial.same(came, view, what="what torch.load gives", mistakes=mistakes)
+        trial.same(came, view, what=tr("what torch.load gives"), mistakes=mistakes)
 
 
 def stays_small(answer: Answer, trial: Trial) -> None:
     """The file is hardly larger than the tensor's own numbers, wherever in a larger tensor they lie."""
     for text, view in _views(trial):
         needed = view.numel() * view.element_size()
-        trial.plan(f"the file of {text}", nudge="How much memory does a view bring along, and which call copies it?")
+        trial.plan(
+            tr("the file of {text}", text=text),
+            nudge=tr("How much memory does a view bring along, and which call copies it?"),
+        )
         path = trial.folder() / "view.pt"
         trial.call(answer, path, view)
 
         size = path.stat().st_size
 
-        remark = "contiguous() copies only what is not in order already: a few rows are, and come back as they are."
+        remark = tr("contiguous() copies only what is not in order already: a few rows are, and come back as they are.")
         trial.require(
             size <= needed + _ARCHIVE_BYTES,
-            expected=f"{needed / 1000:.1f} kB of numbers, and no more than {_ARCHIVE_BYTES / 1000:.0f} kB around them",
-            got=f"{size / 1000:.1f} kB: all of the larger tensor is in it"
+            expected=tr(
+                "{needed:.1f} kB of numbers, and no more than {archive_bytes:.0f} kB around them",
+                needed=needed / 1000,
+                archive_bytes=_ARCHIVE_BYTES / 1000,
+            ),
+            got=tr("{size:.1f} kB: all of the larger tensor is in it", size=size / 1000)
             if size > view.untyped_storage().nbytes()
             else f"{size / 1000:.1f} kB",
             remark=remark if view.is_contiguous() else "",
@@ -69,9 +79,15 @@ def _views(trial: Trial) -> list[tuple[str, torch.Tensor]]:
     dtype, (few, start) = trial.dtype(), trial.sizes(2)
     X = trial.tensor(100, 80, dtype=dtype)
     return [
-        (f"X[:, :{few}], X of shape (100, 80), {dtype}", X[:, :few]),
-        (f"X[{start}:{start + few}].T, X of shape (100, 80), {dtype}", X[start : start + few].T),
-        (f"X[{start}:{start + few}], X of shape (100, 80), {dtype}", X[start : start + few]),
+        (tr("X[:, :{few}], X of shape (100, 80), {dtype}", few=few, dtype=dtype), X[:, :few]),
+        (
+            tr("X[{start}:{start2}].T, X of shape (100, 80), {dtype}", start=start, start2=start + few, dtype=dtype),
+            X[start : start + few].T,
+        ),
+        (
+            tr("X[{start}:{start2}], X of shape (100, 80), {dtype}", start=start, start2=start + few, dtype=dtype),
+            X[start : start + few],
+        ),
     ]
 
 

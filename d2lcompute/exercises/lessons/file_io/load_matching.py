@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import N_, Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -30,15 +30,19 @@ def load_matching(net: nn.Module, state_dict: dict[str, torch.Tensor]) -> list[s
 def loads_what_fits(answer: Answer, trial: Trial) -> None:
     """Each entry whose name and shape the net has is in the net afterwards, buffers too."""
     net, state, others = _net_and_state(trial)
-    trial.nudge = "Which of the entries fit, and how do they come into the net itself?"
+    trial.nudge = tr("Which of the entries fit, and how do they come into the net itself?")
     before = _copied(net.state_dict())
 
     trial.call(answer, net, state)
 
     for name in (name for name in state if name not in others):
-        remark = f"{name} is as it was: writing into a dict, or making a new one, does not change the net."
+        remark = tr(
+            "{name} is as it was: writing into a dict, or making a new one, does not change the net.", name=name
+        )
         if name == "1.running_mean":
-            remark = f"{name} is as it was: a net has buffers besides its parameters, and state_dict() lists both."
+            remark = tr(
+                "{name} is as it was: a net has buffers besides its parameters, and state_dict() lists both.", name=name
+            )
         trial.same(net.state_dict()[name], state[name], what=name, mistakes={remark: before[name]})
 
 
@@ -48,12 +52,17 @@ def leaves_what_does_not_fit(answer: Answer, trial: Trial) -> None:
     out, hidden = net.state_dict()["3.weight"].shape
     state |= {"3.weight": trial.tensor(hidden, out), "3.bias": trial.tensor(1)}
     trial.plan(
-        f"{_TEXT}, where 3.weight is {(hidden, out)} instead of {(out, hidden)}, and 3.bias (1,)",
-        nudge="Shapes are the same if all their numbers are, in their order.",
+        tr(
+            "{text}, where 3.weight is {shape} instead of {shape2}, and 3.bias (1,)",
+            text=tr(_TEXT),
+            shape=(hidden, out),
+            shape2=(out, hidden),
+        ),
+        nudge=tr("Shapes are the same if all their numbers are, in their order."),
     )
     before = _copied(net.state_dict())
-    stretched = "copy_ has stretched a tensor of shape (1,): what can be broadcast is not of the same shape."
-    reordered = "The number of elements is the same, the shape is not: they would come into other places."
+    stretched = tr("copy_ has stretched a tensor of shape (1,): what can be broadcast is not of the same shape.")
+    reordered = tr("The number of elements is the same, the shape is not: they would come into other places.")
     reports = {
         "0.bias": {},
         "3.weight": {reordered: state["3.weight"].reshape(out, hidden)},
@@ -69,19 +78,19 @@ def leaves_what_does_not_fit(answer: Answer, trial: Trial) -> None:
 def names_the_others(answer: Answer, trial: Trial) -> None:
     """The names of the entries that were not loaded come as a list, in the order of the state_dict."""
     net, state, others = _net_and_state(trial)
-    trial.nudge = "Go through the state_dict from its first name to its last: which were left out?"
+    trial.nudge = tr("Go through the state_dict from its first name to its last: which were left out?")
     own = list(net.state_dict())
 
     came = trial.call(answer, net, state)
 
     mistakes = {
-        "These are the net's names that got nothing: asked for are names of the state_dict.": [
+        tr("These are the net's names that got nothing: asked for are names of the state_dict."): [
             name for name in own if name not in state or name in others
         ],
-        "These are the names that were loaded.": [name for name in state if name not in others],
-        "An entry that the net does not know was not loaded either.": [name for name in others if name in own],
-        "An entry whose shape does not fit was not loaded either.": [name for name in others if name not in own],
-        "The order is another one: keep that of the state_dict.": sorted(others),
+        tr("These are the names that were loaded."): [name for name in state if name not in others],
+        tr("An entry that the net does not know was not loaded either."): [name for name in others if name in own],
+        tr("An entry whose shape does not fit was not loaded either."): [name for name in others if name not in own],
+        tr("The order is another one: keep that of the state_dict."): sorted(others),
     }
     trial.same(came, others, mistakes=mistakes)
 
@@ -89,33 +98,41 @@ def names_the_others(answer: Answer, trial: Trial) -> None:
 def leaves_the_state_dict(answer: Answer, trial: Trial) -> None:
     """The state_dict is left as it was, also when the net changes later on."""
     net, state, _ = _net_and_state(trial)
-    trial.nudge = "The caller may want to load the same state_dict into the next net."
+    trial.nudge = tr("The caller may want to load the same state_dict into the next net.")
     before = _copied(state)
 
     trial.call(answer, net, state)
 
     trial.require(
         list(state) == list(before),
-        expected=f"a state_dict of {len(before)} entries, as before",
-        got=f"one of {len(state)}",
-        remark="Entries were taken out of the caller's dict: make a dict of your own.",
+        expected=tr("a state_dict of {before_count} entries, as before", before_count=len(before)),
+        got=tr("one of {state_count}", state_count=len(state)),
+        remark=tr("Entries were taken out of the caller's dict: make a dict of your own."),
     )
     with torch.no_grad():
         for tensor in (*net.parameters(), *net.buffers()):
             tensor.add_(1)
-    remark = "The net has taken the tensors themselves: whatever changes the net now changes the state_dict, too."
+    remark = tr("The net has taken the tensors themselves: whatever changes the net now changes the state_dict, too.")
     for name, value in before.items():
-        what = f"{name} in the state_dict, after 1 was added to all that the net holds"
+        what = tr("{name} in the state_dict, after 1 was added to all that the net holds", name=name)
         trial.same(state[name], value, what=what, mistakes={remark: value + 1})
 
 
-_TEXT = "a state_dict that lacks 0.bias and has two names more"
+_TEXT = N_("a state_dict that lacks 0.bias and has two names more")
 
 
 def _net_and_state(trial: Trial) -> tuple[nn.Sequential, State, list[str]]:
     """Build a net and a state_dict that fits in part; return both, and the names that do not fit, in their order."""
     width, hidden, out, other_out = trial.sizes(4)
-    trial.plan(f"{_TEXT}, and 3.weight and 3.bias for {other_out} outputs instead of {out}", nudge="")
+    trial.plan(
+        tr(
+            "{text}, and 3.weight and 3.bias for {other_out} outputs instead of {out}",
+            text=tr(_TEXT),
+            other_out=other_out,
+            out=out,
+        ),
+        nudge="",
+    )
     net, other = (
         nn.Sequential(nn.Linear(width, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, size))
         for size in (out, other_out)

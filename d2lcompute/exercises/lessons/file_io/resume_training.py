@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, functions
+from d2lcompute.exercises.authoring import Exercise, Trial, functions, tr
 
 __all__ = ["EXERCISE"]
 
@@ -55,25 +55,34 @@ def goes_on_alike(answer: Answer, trial: Trial) -> None:
     answer[1](path, *new)
 
     mistakes = {
-        "Nothing was loaded into the objects that were handed over: a new name for the loaded ones changes nothing "
-        "for the caller.": _parameters(_train((untouched, _like(new[1], untouched)), batches)),
-        "The optimizer does not go on where it stopped: what it keeps for each parameter is part of the run, too.": (
-            _parameters(_train((bare, _like(new[1], bare)), batches))
-        ),
-        "The optimizer trains parameters that are no longer the net's: values are to be copied into the net's "
-        "own parameters.": _parameters(at_the_stop),
+        tr(
+            "Nothing was loaded into the objects that were handed over: a new name for the loaded "
+            "ones changes nothing for the caller."
+        ): _parameters(_train((untouched, _like(new[1], untouched)), batches)),
+        tr(
+            "The optimizer does not go on where it stopped: what it keeps for each parameter is part of the run, too."
+        ): (_parameters(_train((bare, _like(new[1], bare)), batches))),
+        tr(
+            "The optimizer trains parameters that are no longer the net's: values are to be copied "
+            "into the net's own parameters."
+        ): _parameters(at_the_stop),
     }
     expected, came = _train(run, batches), _train(new, batches)
-    trial.same(_parameters(came), _parameters(expected), what="the parameters, after more steps", mistakes=mistakes)
-    trial.nudge = "Batch normalization keeps its running mean in a buffer: where are parameters and buffers together?"
-    trial.same(dict(came.named_buffers()), dict(expected.named_buffers()), what="the buffers, after more steps")
+    trial.same(_parameters(came), _parameters(expected), what=tr("the parameters, after more steps"), mistakes=mistakes)
+    trial.nudge = tr(
+        "Batch normalization keeps its running mean in a buffer: where are parameters and buffers together?"
+    )
+    trial.same(dict(came.named_buffers()), dict(expected.named_buffers()), what=tr("the buffers, after more steps"))
 
 
 def returns_the_step(answer: Answer, trial: Trial) -> None:
     """What load returns is the step that save was given."""
     make, _ = _plan(trial)
     path, step = trial.folder() / "run.pt", trial.size(10, 99)
-    trial.plan(f"load(path, net, optimizer) after save(path, net, optimizer, {step})", nudge="Which step was saved?")
+    trial.plan(
+        tr("load(path, net, optimizer) after save(path, net, optimizer, {step})", step=step),
+        nudge=tr("Which step was saved?"),
+    )
 
     answer[0](path, *make(), step)
 
@@ -87,39 +96,43 @@ def keeps_it_in_one_file(answer: Answer, trial: Trial) -> None:
     _train(run, batches)
     path = trial.folder() / "run.pt"
     trial.plan(
-        "save(path, ...), then the file is moved, then load(new_path, ...)",
-        nudge="What stands beside the file, or under another name, is lost: put everything into one dict.",
+        tr("save(path, ...), then the file is moved, then load(new_path, ...)"),
+        nudge=tr("What stands beside the file, or under another name, is lost: put everything into one dict."),
     )
     answer[0](path, *run, 1)
-    trial.require(path.is_file(), expected="a file at the path that was handed over", got="none")
+    trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got="none")
 
     moved = path.replace(trial.folder() / "moved.pt")
     answer[1](moved, *new)
 
-    trial.same(_parameters(new[0]), _parameters(run[0]), what="the parameters")
+    trial.same(_parameters(new[0]), _parameters(run[0]), what=tr("the parameters"))
 
 
 def stores_no_objects(answer: Answer, trial: Trial) -> None:
     """The file holds values alone: torch.load opens it as it is, without weights_only=False."""
     make, _ = _plan(trial)
     path = trial.folder() / "run.pt"
-    trial.plan("torch.load(path) after save(path, net, optimizer, 1)", nudge="What does a state_dict hold, and a net?")
+    trial.plan(
+        tr("torch.load(path) after save(path, net, optimizer, 1)"), nudge=tr("What does a state_dict hold, and a net?")
+    )
     answer[0](path, *make(), 1)
 
     try:
         torch.load(path, weights_only=True)
     except pickle.UnpicklingError:
         trial.fail(
-            expected="a file of tensors, numbers, texts and containers",
-            got="a file that torch.load refuses",
-            remark="Net and optimizer were stored as objects: whoever loads them has to allow the file to run code.",
+            expected=tr("a file of tensors, numbers, texts and containers"),
+            got=tr("a file that torch.load refuses"),
+            remark=tr(
+                "Net and optimizer were stored as objects: whoever loads them has to allow the file to run code."
+            ),
         )
 
 
 def _plan(trial: Trial) -> tuple[Callable[[], Run], list[tuple[torch.Tensor, torch.Tensor]]]:
     """Draw sizes, an optimizer and data; return how to make a new run, and batches for it."""
     width, hidden, rows = trial.sizes(3)
-    name = trial.choice(("SGD with momentum", "Adam"))
+    name = trial.choice((tr("SGD with momentum"), "Adam"))
 
     def make() -> Run:
         net = nn.Sequential(nn.Linear(width, hidden), nn.BatchNorm1d(hidden), nn.Tanh(), nn.Linear(hidden, 1)).double()
@@ -129,8 +142,12 @@ def _plan(trial: Trial) -> tuple[Callable[[], Run], list[tuple[torch.Tensor, tor
 
     count = trial.size(2, 3)
     trial.plan(
-        f"{count} steps of {name}, save, load into a new net and a new optimizer, {count} more steps",
-        nudge="On what does the next step depend, besides the data?",
+        tr(
+            "{count} steps of {name}, save, load into a new net and a new optimizer, {count} more steps",
+            count=count,
+            name=name,
+        ),
+        nudge=tr("On what does the next step depend, besides the data?"),
     )
     double = torch.float64
     return make, [(trial.tensor(rows, width, dtype=double), trial.tensor(rows, 1, dtype=double)) for _ in range(count)]

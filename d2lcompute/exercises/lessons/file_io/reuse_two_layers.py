@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -32,14 +32,15 @@ def takes_both_layers(answer: Answer, trial: Trial) -> None:
     """Weight and bias of the first two linear layers are those of the file, whatever the layers are called."""
     for names in _NAMES[:2]:
         old, new, path = _nets_and_file(trial, names, same_output=False)
-        trial.nudge = "Which keys belong to these layers? strict=False forgives names, and never shapes."
+        trial.nudge = tr("Which keys belong to these layers? strict=False forgives names, and never shapes.")
         before = {name: value.clone() for name, value in new.state_dict().items()}
 
         answer(path, new)
 
         for key in [f"{name}.{kind}" for name in names[:2] for kind in ("weight", "bias")]:
-            remark = (
-                f"{key} is as it was: two layers were asked for, each with weight and bias, by the net's own names."
+            remark = tr(
+                "{key} is as it was: two layers were asked for, each with weight and bias, by the net's own names.",
+                key=key,
             )
             trial.same(new.state_dict()[key], old.state_dict()[key], what=key, mistakes={remark: before[key]})
 
@@ -48,14 +49,16 @@ def leaves_the_rest(answer: Answer, trial: Trial) -> None:
     """All other layers keep their values, also one of the same name and shape as in the file."""
     for names in _NAMES:
         old, new, path = _nets_and_file(trial, names, same_output=True)
-        trial.nudge = "Which keys were asked for, and which others fit as well?"
+        trial.nudge = tr("Which keys were asked for, and which others fit as well?")
         last = [f"{names[2]}.weight", f"{names[2]}.bias"]
         before = {key: new.state_dict()[key].clone() for key in last}
 
         answer(path, new)
 
         for key in last:
-            remark = f"{key} was taken from the file: the first two linear layers were asked for, and no third."
+            remark = tr(
+                "{key} was taken from the file: the first two linear layers were asked for, and no third.", key=key
+            )
             mistakes = {remark: old.state_dict()[key]}
             trial.same(new.state_dict()[key], before[key], what=key, mistakes=mistakes)
 
@@ -63,7 +66,7 @@ def leaves_the_rest(answer: Answer, trial: Trial) -> None:
 def keeps_the_parameters(answer: Answer, trial: Trial) -> None:
     """The new net's parameters stay the same objects, so that an optimizer made before goes on working."""
     _, new, path = _nets_and_file(trial, _NAMES[0], same_output=False)
-    trial.nudge = "Does the new net get new tensors, or new values in its own?"
+    trial.nudge = tr("Does the new net get new tensors, or new values in its own?")
     before = list(new.parameters())
 
     answer(path, new)
@@ -71,9 +74,9 @@ def keeps_the_parameters(answer: Answer, trial: Trial) -> None:
     came = list(new.parameters())
     trial.require(
         len(came) == len(before) and all(one is other for one, other in zip(came, before, strict=True)),
-        expected="the Parameter objects that were there before",
-        got="others in their place",
-        remark="An optimizer that was made before would go on training parameters that are no longer the net's.",
+        expected=tr("the Parameter objects that were there before"),
+        got=tr("others in their place"),
+        remark=tr("An optimizer that was made before would go on training parameters that are no longer the net's."),
     )
 
 
@@ -90,8 +93,16 @@ def _nets_and_file(
     path = trial.folder() / "old.pt"
     torch.save(old.state_dict(), path)
     trial.plan(
-        f"linear layers {', '.join(map(repr, names))}: ({width}, {hidden}), ({hidden}, {middle}), and "
-        f"({middle}, {out}) in the file, ({middle}, {outs[1]}) in the new net",
+        tr(
+            "linear layers {names}: ({width}, {hidden}), ({hidden}, {middle}), and ({middle}, {out}) "
+            "in the file, ({middle}, {outs}) in the new net",
+            names=", ".join(map(repr, names)),
+            width=width,
+            hidden=hidden,
+            middle=middle,
+            out=out,
+            outs=outs[1],
+        ),
         nudge="",
     )
     return old, new, path

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -36,15 +36,20 @@ def gives_what_is_harmless(answer: Answer, trial: Trial) -> None:
     X = trial.tensor(rows, width, dtype=trial.dtype())
     path = trial.folder() / "file.pt"
     for text, stored in (
-        (f"a dict with a tensor of shape {(rows, width)}, a number and a text", {"X": X, "step": rows, "note": "warm"}),
-        ("the state_dict of a net", nn.Sequential(nn.Linear(width, rows), nn.BatchNorm1d(rows)).state_dict()),
-        (f"a list of a tensor of shape {(rows, width)} and a view of it", [X, X[:1]]),
-        (f"a tensor of shape {(rows, width)}", X),
+        (
+            tr("a dict with a tensor of shape {shape}, a number and a text", shape=(rows, width)),
+            {"X": X, "step": rows, "note": "warm"},
+        ),
+        (tr("the state_dict of a net"), nn.Sequential(nn.Linear(width, rows), nn.BatchNorm1d(rows)).state_dict()),
+        (tr("a list of a tensor of shape {shape} and a view of it", shape=(rows, width)), [X, X[:1]]),
+        (tr("a tensor of shape {shape}", shape=(rows, width)), X),
     ):
-        trial.plan(f"safe_load of {text}", nudge="The default of torch.load lets all of this through.")
+        trial.plan(
+            tr("safe_load of {text}", text=text), nudge=tr("The default of torch.load lets all of this through.")
+        )
         torch.save(stored, path)
 
-        trial.same(trial.call(answer, path), stored, mistakes={"This needs no code to be loaded.": None})
+        trial.same(trial.call(answer, path), stored, mistakes={tr("This needs no code to be loaded."): None})
 
 
 def refuses_what_needs_code(answer: Answer, trial: Trial) -> None:
@@ -52,24 +57,24 @@ def refuses_what_needs_code(answer: Answer, trial: Trial) -> None:
     width, folder = trial.size(), trial.folder()
     path, marker = folder / "file.pt", folder / "made-by-the-file"
     for text, stored in (
-        (f"a whole net, Linear({width}, 1)", nn.Linear(width, 1)),
+        (tr("a whole net, Linear({width}, 1)", width=width), nn.Linear(width, 1)),
         (
-            "a dict with an object that makes a folder when it is loaded",
+            tr("a dict with an object that makes a folder when it is loaded"),
             {"X": torch.ones(width), "more": _Trap(marker)},
         ),
     ):
-        trial.plan(f"safe_load of {text}", nudge="Which exception says that a file would need code?")
+        trial.plan(tr("safe_load of {text}", text=text), nudge=tr("Which exception says that a file would need code?"))
         torch.save(stored, path)
 
         came = answer(path)
 
         trial.require(
             not marker.exists(),
-            expected="None, and no folder",
-            got="the folder: loading did what the file says",
-            remark="Looking at what was loaded comes too late: by then the file has been obeyed.",
+            expected=tr("None, and no folder"),
+            got=tr("the folder: loading did what the file says"),
+            remark=tr("Looking at what was loaded comes too late: by then the file has been obeyed."),
         )
-        remark = "The net is there, so its class was looked up and its code was run: the file may name any other."
+        remark = tr("The net is there, so its class was looked up and its code was run: the file may name any other.")
         trial.require(came is None, expected="None", got=came, remark=remark)
 
 
@@ -79,15 +84,15 @@ def tells_of_other_trouble(answer: Answer, trial: Trial) -> None:
     cut = folder / "cut.pt"
     torch.save(trial.tensor(rows, rows), cut)
     cut.write_bytes(cut.read_bytes()[:-100])
-    for text, path in (("that is not there", folder / "missing.pt"), ("whose last 100 bytes are missing", cut)):
-        trial.plan(f"safe_load of a file {text}", nudge="")
+    for text, path in ((tr("that is not there"), folder / "missing.pt"), (tr("whose last 100 bytes are missing"), cut)):
+        trial.plan(tr("safe_load of a file {text}", text=text), nudge="")
         raised, came = False, None
         try:
             came = answer(path)
         except Exception:
             raised = True
-        remark = "Who gets None here believes that the file is dangerous: catch that one exception, no others."
-        trial.require(raised, expected="an exception", got=came, remark=remark)
+        remark = tr("Who gets None here believes that the file is dangerous: catch that one exception, no others.")
+        trial.require(raised, expected=tr("an exception"), got=came, remark=remark)
 
 
 class _Trap:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, functions
+from d2lcompute.exercises.authoring import Exercise, Trial, functions, tr
 
 __all__ = ["EXERCISE"]
 
@@ -52,18 +52,18 @@ def brings_it_back(answer: Answer, trial: Trial) -> None:
         X = torch.randn(trial.size(), width)
         trial.plan(
             f"Sequential({', '.join(map(_text, net))})",
-            nudge="Which facts does one need to build each layer again, in its place, besides the tensors?",
+            nudge=tr("Which facts does one need to build each layer again, in its place, besides the tensors?"),
         )
         answer[0](net, path)
-        trial.require(path.is_file(), expected="a file at the path that was handed over", got="none")
+        trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got="none")
 
         came = answer[1](path.replace(trial.folder() / "moved.pt"))
 
         if not isinstance(came, nn.Module):
-            trial.fail(expected="a net", got="None" if came is None else type(came).__name__)
+            trial.fail(expected=tr("a net"), got="None" if came is None else type(came).__name__)
         kinds = [_text(layer) for layer in came.modules() if isinstance(layer, nn.Linear | nn.ReLU)]
-        trial.same(kinds, [_text(layer) for layer in layers], what="the layers")
-        trial.same(came(X), net(X), what=f"the output for X of shape {tuple(X.shape)}")
+        trial.same(kinds, [_text(layer) for layer in layers], what=tr("the layers"))
+        trial.same(came(X), net(X), what=tr("the output for X of shape {shape}", shape=tuple(X.shape)))
 
 
 def keeps_the_numbers(answer: Answer, trial: Trial) -> None:
@@ -72,7 +72,7 @@ def keeps_the_numbers(answer: Answer, trial: Trial) -> None:
     net = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 1)).double()
     path = trial.folder() / "net.pt"
     trial.plan(f"Sequential({', '.join(map(_text, net))}).double()", nudge="")
-    trial.nudge = "Loading copies values into the tensors that are there, and rounds what does not fit into them."
+    trial.nudge = tr("Loading copies values into the tensors that are there, and rounds what does not fit into them.")
 
     answer[0](net, path)
     came = list(answer[1](path).parameters())
@@ -80,12 +80,12 @@ def keeps_the_numbers(answer: Answer, trial: Trial) -> None:
     expected = list(net.parameters())
     trial.require(
         {each.dtype for each in came} == {torch.float64},
-        expected="parameters of torch.float64",
-        got=f"parameters of {came[0].dtype}" if came else "no parameters",
+        expected=tr("parameters of torch.float64"),
+        got=tr("parameters of {dtype}", dtype=came[0].dtype) if came else tr("no parameters"),
     )
     trial.require(
         len(came) == len(expected) and all(torch.equal(one, other) for one, other in zip(came, expected, strict=True)),
-        expected="the same numbers, to the last bit",
+        expected=tr("the same numbers, to the last bit"),
         got="others",
     )
 
@@ -99,14 +99,16 @@ def runs_no_code(answer: Answer, trial: Trial) -> None:
     calls = f"__import__('os').mkdir({str(marker)!r})"
     for text, write in (
         (
-            "an object that makes a folder when it is loaded, stored by torch.save",
+            tr("an object that makes a folder when it is loaded, stored by torch.save"),
             lambda: torch.save(_Trap(marker), path),
         ),
-        ("an object that makes a folder when it is loaded, stored by pickle", lambda: _pickle(_Trap(marker), path)),
-        ("a file whose texts are Python code that makes a folder", lambda: _replace_texts(path, calls)),
-        ("a file of Python code that makes a folder", lambda: path.write_text(calls)),
+        (tr("an object that makes a folder when it is loaded, stored by pickle"), lambda: _pickle(_Trap(marker), path)),
+        (tr("a file whose texts are Python code that makes a folder"), lambda: _replace_texts(path, calls)),
+        (tr("a file of Python code that makes a folder"), lambda: path.write_text(calls)),
     ):
-        trial.plan(f"load(path) of {text}", nudge="Who decides what is called: your code, or the file?")
+        trial.plan(
+            tr("load(path) of {text}", text=text), nudge=tr("Who decides what is called: your code, or the file?")
+        )
         original = path.read_bytes()
         write()
 
@@ -115,9 +117,11 @@ def runs_no_code(answer: Answer, trial: Trial) -> None:
 
         trial.require(
             not marker.exists(),
-            expected="no folder: the file is refused, or its code is left alone",
-            got="the folder: loading did what the file says",
-            remark="The file decides what is called, and could as well delete your files: store facts, build by code.",
+            expected=tr("no folder: the file is refused, or its code is left alone"),
+            got=tr("the folder: loading did what the file says"),
+            remark=tr(
+                "The file decides what is called, and could as well delete your files: store facts, build by code."
+            ),
         )
         path.write_bytes(original)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function, shown
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, shown, tr
 
 __all__ = ["EXERCISE"]
 
@@ -43,7 +43,7 @@ class Device:
     def __init__(self) -> None:
         self.spans: list[tuple[float, float]] = []
         self.orders = 0
-        self.waits = {"before": 0, "after": 0}
+        self.waits = {"before": 0, tr("after"): 0}
         self._queue: queue.Queue[float] = queue.Queue()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -78,14 +78,17 @@ def waits_for_the_end(answer: Any, trial: Trial) -> None:
     """The seconds run from the order until the device has done the work."""
     with _device() as device:
         seconds = trial.size(28, 36) / 1000
-        trial.plan(f"work that keeps the device busy for {seconds} seconds", nudge="Which two moments does it compare?")
+        trial.plan(
+            tr("work that keeps the device busy for {seconds} seconds", seconds=seconds),
+            nudge=tr("Which two moments does it compare?"),
+        )
 
         came, idle = _timed(device, answer, trial, seconds)
 
         remark = _about(device, came, idle)
     trial.require(
         bool(0.5 * min(_busy(device), default=0.0) <= came <= _most(device, idle)) and device.orders > 0,
-        expected=f"about {max(_busy(device), default=seconds):.3f}",
+        expected=tr("about {busy:.3f}", busy=max(_busy(device), default=seconds)),
         got=f"{came:.6g}",
         remark=remark,
     )
@@ -96,19 +99,23 @@ def leaves_out_earlier_work(answer: Any, trial: Trial) -> None:
     with _device() as device:
         earlier, seconds = trial.size(48, 54) / 1000, trial.size(12, 16) / 1000
         trial.plan(
-            f"work of {seconds} seconds, while the device is still busy for {earlier} seconds with something else",
-            nudge="When is the clock started, and what does the device do at that moment?",
+            tr(
+                "work of {seconds} seconds, while the device is still busy for {earlier} seconds with something else",
+                seconds=seconds,
+                earlier=earlier,
+            ),
+            nudge=tr("When is the clock started, and what does the device do at that moment?"),
         )
         device.order(earlier)
 
         came, idle = _timed(device, answer, trial, seconds)
 
-    remark = "The device was still busy with earlier work, and you count that too: let it finish before the start."
+    remark = tr("The device was still busy with earlier work, and you count that too: let it finish before the start.")
     counted = came <= 2 * (earlier + seconds) + idle
     most = _most(device, idle, skip=1)
     trial.require(
         not came > most,
-        expected=f"about {max(_busy(device)[1:], default=seconds):.3f}",
+        expected=tr("about {busy:.3f}", busy=max(_busy(device)[1:], default=seconds)),
         got=f"{came:.6g}",
         remark=remark if counted else "",
     )
@@ -129,20 +136,20 @@ def _timed(device: Device, answer: Any, trial: Trial, seconds: float) -> tuple[f
 
     def work() -> None:
         device.orders += 1
-        device.waits["after"] = 0
+        device.waits[tr("after")] = 0
         device.order(seconds)
 
     def synchronize() -> None:
-        device.waits["after" if device.orders else "before"] += 1
+        device.waits[tr("after") if device.orders else "before"] += 1
         device.synchronize()
 
     begin = time.perf_counter()
     came = trial.call(answer, work, synchronize)
     end = time.perf_counter()
     device.synchronize()
-    remark = "It gave None: is a return missing?" if came is None else "Return the seconds as a number."
+    remark = tr("It gave None: is a return missing?") if came is None else tr("Return the seconds as a number.")
     is_number = isinstance(came, int | float) and not isinstance(came, bool)
-    trial.require(is_number, expected="a number of seconds", got=shown(came), remark=remark)
+    trial.require(is_number, expected=tr("a number of seconds"), got=shown(came), remark=remark)
     busy = sum(max(0.0, min(end, until) - max(begin, since)) for since, until in device.spans)
     return float(came), end - begin - busy
 
@@ -160,24 +167,26 @@ def _most(device: Device, idle: float, *, skip: int = 0) -> float:
 def _about(device: Device, came: float, idle: float) -> str:
     """Name the mistake behind a wrong time, if it is a known one."""
     if not device.orders:
-        return "work() was never called: nothing was timed."
+        return tr("work() was never called: nothing was timed.")
     if came < 0:
-        return "The seconds are negative: take the earlier reading from the later one."
+        return tr("The seconds are negative: take the earlier reading from the later one.")
     busy = _busy(device)
     for factor, unit in ((1e3, "milliseconds"), (1e6, "microseconds"), (1e9, "nanoseconds")):
         if 0.5 * min(busy) <= came / factor <= _most(device, idle):
-            return f"That is in {unit}: seconds are asked for."
+            return tr("That is in {unit}: seconds are asked for.", unit=unit)
     if came > max(busy):
-        together = f"These are the seconds of {device.orders} calls together: one call's are asked for."
+        together = tr(
+            "These are the seconds of {orders} calls together: one call's are asked for.", orders=device.orders
+        )
         return together if device.orders > 1 and came <= sum(busy) + idle + TOLERANCE_SECONDS else ""
-    if device.waits["after"]:
-        return (
-            "You do wait, but the clock does not see it: it was read too early, or it counts the time in which the CPU "
-            "computes, as time.process_time does."
+    if device.waits[tr("after")]:
+        return tr(
+            "You do wait, but the clock does not see it: it was read too early, or it counts the "
+            "time in which the CPU computes, as time.process_time does."
         )
     if device.waits["before"]:
-        return "You wait before the order is given, and not for what was ordered."
-    return "You never wait for the device: work() returns at once, so that this is the time of giving the order."
+        return tr("You wait before the order is given, and not for what was ordered.")
+    return tr("You never wait for the device: work() returns at once, so that this is the time of giving the order.")
 
 
 EXERCISE = Exercise(

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function, shown
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, shown, tr
 from d2lcompute.exercises.lessons.gpu._machine import call_on
 from d2lcompute.pretend import Machine, pretend_gpus
 
@@ -33,8 +33,14 @@ def adds_up_parameters(answer: Any, trial: Trial) -> None:
     layers = nn.Linear(a, b), nn.Linear(b, c, dtype=torch.float64), nn.Linear(c, d, dtype=torch.float16)
     with machine:
         net = nn.Sequential(layers[0].to("cuda:1"), layers[1].to("cuda:0"), layers[2])
-    text = f"Linear({a}, {b}) on cuda:1, Linear({b}, {c}) of float64 on cuda:0, Linear({c}, {d}) of float16 on cpu"
-    trial.plan(text, nudge="What does a parameter know of its device and of its size?")
+    text = tr(
+        "Linear({a}, {b}) on cuda:1, Linear({b}, {c}) of float64 on cuda:0, Linear({c}, {d}) of float16 on cpu",
+        a=a,
+        b=b,
+        c=c,
+        d=d,
+    )
+    trial.plan(text, nudge=tr("What does a parameter know of its device and of its size?"))
     numbers = {"cuda:1": (a + 1) * b, "cuda:0": (b + 1) * c, "cpu": (c + 1) * d}
     expected = {"cuda:1": 4 * numbers["cuda:1"], "cuda:0": 8 * numbers["cuda:0"], "cpu": 2 * numbers["cpu"]}
 
@@ -42,12 +48,14 @@ def adds_up_parameters(answer: Any, trial: Trial) -> None:
 
     weights = {"cuda:1": 4 * a * b, "cuda:0": 8 * b * c, "cpu": 2 * c * d}
     mistakes = {
-        "These are numbers of elements: how many bytes has an element of float64, how many one of float16?": numbers,
-        "Each element counts as four bytes: float64 takes eight, and float16 two.": {
+        tr(
+            "These are numbers of elements: how many bytes has an element of float64, how many one of float16?"
+        ): numbers,
+        tr("Each element counts as four bytes: float64 takes eight, and float16 two."): {
             device: 4 * number for device, number in numbers.items()
         },
-        "All bytes are booked on one device: each parameter knows its own.": {"cuda:1": sum(expected.values())},
-        "The weights are there, the biases are not.": weights,
+        tr("All bytes are booked on one device: each parameter knows its own."): {"cuda:1": sum(expected.values())},
+        tr("The weights are there, the biases are not."): weights,
     }
     trial.same(came, _sorted(expected), mistakes={text: _sorted(value) for text, value in mistakes.items()})
 
@@ -61,16 +69,21 @@ def adds_up_buffers(answer: Any, trial: Trial) -> None:
     with machine:
         net.to("cuda:0")
     trial.plan(
-        f"Linear({width}, {width}), BatchNorm1d({width}) and a buffer of {size} numbers that is not saved, on cuda:0",
-        nudge="What does a net hold besides its parameters, and which method lists it?",
+        tr(
+            "Linear({width}, {width}), BatchNorm1d({width}) and a buffer of {size} numbers that is "
+            "not saved, on cuda:0",
+            width=width,
+            size=size,
+        ),
+        nudge=tr("What does a net hold besides its parameters, and which method lists it?"),
     )
     parameters, saved = 4 * (width * width + 3 * width), 4 * 2 * width + 8
 
     came = _bytes(answer, trial, machine, net)
 
     mistakes = {
-        "Only the parameters are counted: buffers lie in the same memory.": {"cuda:0": parameters},
-        "A buffer with persistent=False is missing: it is in the memory, and not in the state_dict.": {
+        tr("Only the parameters are counted: buffers lie in the same memory."): {"cuda:0": parameters},
+        tr("A buffer with persistent=False is missing: it is in the memory, and not in the state_dict."): {
             "cuda:0": parameters + saved
         },
     }
@@ -88,15 +101,18 @@ def counts_tied_ones_once(answer: Any, trial: Trial) -> None:
     last.weight = shared[0].weight  # type: ignore[assignment]
     net.append(last)
     trial.plan(
-        f"Linear({width}, {width}) and BatchNorm1d({width}), both used twice, and a layer with the same weight",
-        nudge="How many tensors are there in the memory, and how often is each of them met on the way?",
+        tr(
+            "Linear({width}, {width}) and BatchNorm1d({width}), both used twice, and a layer with the same weight",
+            width=width,
+        ),
+        nudge=tr("How many tensors are there in the memory, and how often is each of them met on the way?"),
     )
     parameters, buffers = 4 * (width * width + 3 * width), 4 * 2 * width + 8
 
     came = _bytes(answer, trial, machine, net)
 
-    remark = "A tensor that is used in several places is in the memory once: this counts it in each place."
-    other = "Each module is met once, but two modules may have one weight between them: it is in the memory once."
+    remark = tr("A tensor that is used in several places is in the memory once: this counts it in each place.")
+    other = tr("Each module is met once, but two modules may have one weight between them: it is in the memory once.")
     by_name = 2 * (parameters + buffers) + 4 * width * width
     by_module = parameters + buffers + 4 * width * width
     mistakes = {remark: {"cuda:0": by_name}, other: {"cuda:0": by_module}}
@@ -106,15 +122,17 @@ def counts_tied_ones_once(answer: Any, trial: Trial) -> None:
 def _bytes(answer: Any, trial: Trial, machine: Machine, net: nn.Module) -> Any:
     """Call the answer; return a dict in the order of its keys, without devices that hold nothing."""
     came = call_on(machine, trial, answer, net)
-    remark = "It gave None: is a return missing?" if came is None else "Hand over one dict: name of a device, bytes."
+    remark = (
+        tr("It gave None: is a return missing?") if came is None else tr("Hand over one dict: name of a device, bytes.")
+    )
     trial.require(
-        isinstance(came, dict), expected="a dict from names of devices to bytes", got=shown(came), remark=remark
+        isinstance(came, dict), expected=tr("a dict from names of devices to bytes"), got=shown(came), remark=remark
     )
     trial.require(
         all(isinstance(device, str) for device in came),
-        expected="names of devices as keys",
-        got=f"the keys {shown(list(came))}",
-        remark="The keys are devices, not their names: str() of a device is its name.",
+        expected=tr("names of devices as keys"),
+        got=tr("the keys {came}", came=shown(list(came))),
+        remark=tr("The keys are devices, not their names: str() of a device is its name."),
     )
     return _sorted({device: size for device, size in came.items() if size})
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function, difference, shown
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, difference, shown, tr
 from d2lcompute.exercises.lessons.gpu._machine import PRODUCTS, call_on, place, products
 from d2lcompute.pretend import Machine, pretend_gpus
 
@@ -27,7 +27,7 @@ def log_norms(A: torch.Tensor, B: torch.Tensor, n: int) -> list[float]:
 
 def returns_the_norms(answer: Any, trial: Trial) -> None:
     """The result is the list of the Frobenius norms of the n products, as floats."""
-    machine, A, B, n = _task(trial, nudge="Compute the first two products by hand: what is in the list after each?")
+    machine, A, B, n = _task(trial, nudge=tr("Compute the first two products by hand: what is in the list after each?"))
     chain = [A]
     for _ in range(n):
         chain.append(chain[-1] @ B)
@@ -37,45 +37,52 @@ def returns_the_norms(answer: Any, trial: Trial) -> None:
 
     trial.require(
         not isinstance(came, list) or all(isinstance(norm, float) for norm in came),
-        expected="a list of floats",
+        expected=tr("a list of floats"),
         got=shown(came),
-        remark="What is in the list is still a tensor on the device: nobody has read its value.",
+        remark=tr("What is in the list is still a tensor on the device: nobody has read its value."),
     )
     if difference(came, _norms([A @ B]) * n) is None:  # n times the same product: the book's loop, as good a load
         return
     mistakes = {
-        "The first norm is that of A, before it was multiplied.": _norms(chain[:-1]),
-        "These are the sums of the squares: the root is missing.": [norm**2 for norm in expected],
-        "That is another norm: the Frobenius norm is the root of the sum of all squares.": [
+        tr("The first norm is that of A, before it was multiplied."): _norms(chain[:-1]),
+        tr("These are the sums of the squares: the root is missing."): [norm**2 for norm in expected],
+        tr("That is another norm: the Frobenius norm is the root of the sum of all squares."): [
             float(torch.linalg.matrix_norm(product, ord=2)) for product in chain[1:]
         ],
-        "Only the last product's norm is there: the log has one entry for each product.": expected[-1:],
+        tr("Only the last product's norm is there: the log has one entry for each product."): expected[-1:],
     }
     trial.same(came, expected, mistakes=mistakes)
 
 
 def reads_once(answer: Any, trial: Trial) -> None:
     """The host reads values from the device a single time, whatever n is."""
-    machine, A, B, n = _task(trial, nudge="Which of your lines need a value on the host, and how often do they run?")
+    machine, A, B, n = _task(
+        trial, nudge=tr("Which of your lines need a value on the host, and how often do they run?")
+    )
 
     call_on(machine, trial, answer, A, B, n)
 
     reads = machine.host_reads
-    trial.require(reads == 1, expected="1 host read", got=f"{reads} host reads", remark=_about_reads(machine, reads, n))
+    trial.require(
+        reads == 1,
+        expected=tr("1 host read"),
+        got=tr("{reads} host reads", reads=reads),
+        remark=_about_reads(machine, reads, n),
+    )
 
 
 def multiplies_on_the_device(answer: Any, trial: Trial) -> None:
     """All n products are computed on the device where A and B are."""
-    machine, A, B, n = _task(trial, nudge="Where is each product computed, and is every one of them?")
+    machine, A, B, n = _task(trial, nudge=tr("Where is each product computed, and is every one of them?"))
 
     call_on(machine, trial, answer, A, B, n)
 
     came = len(products(machine, machine.devices[0]))
-    remark = "The matrices were fetched and multiplied on the CPU: leave them where they are, and fetch the norms."
+    remark = tr("The matrices were fetched and multiplied on the CPU: leave them where they are, and fetch the norms.")
     trial.require(
         came >= n,
-        expected=f"{n} products on cuda:0",
-        got=f"{came} of them there",
+        expected=tr("{n} products on cuda:0", n=n),
+        got=tr("{came} of them there", came=came),
         remark="" if came else remark,
     )
 
@@ -86,7 +93,17 @@ def _task(trial: Trial, *, nudge: str) -> tuple[Machine, torch.Tensor, torch.Ten
     dtype, machine = trial.dtype(), pretend_gpus(1)
     A, B = (trial.tensor(height, width, dtype=dtype) for height in (rows, width))
     device = machine.devices[0]
-    trial.plan(f"n = {n}, A of shape {(rows, width)}, B of shape {(width, width)}, {dtype}, on {device}", nudge=nudge)
+    trial.plan(
+        tr(
+            "n = {n}, A of shape {shape}, B of shape {shape2}, {dtype}, on {device}",
+            n=n,
+            shape=(rows, width),
+            shape2=(width, width),
+            dtype=dtype,
+            device=device,
+        ),
+        nudge=nudge,
+    )
     return machine, place(machine, A, device), place(machine, B, device), n
 
 
@@ -102,8 +119,10 @@ def _about_reads(machine: Machine, reads: int, n: int) -> str:
     names = [event.name if event.lane != "host" else "" for event in machine.timeline]
     first = min(names.index(name) for name in ("read", "copy") if name in names)
     if any(name in PRODUCTS for name in names[first:]):
-        return f"You read a value after each product: {reads} host reads instead of 1."
-    return f"You fetch the norms one by one: {reads} host reads instead of 1. Join them on the device first."
+        return tr("You read a value after each product: {reads} host reads instead of 1.", reads=reads)
+    return tr(
+        "You fetch the norms one by one: {reads} host reads instead of 1. Join them on the device first.", reads=reads
+    )
 
 
 EXERCISE = Exercise(

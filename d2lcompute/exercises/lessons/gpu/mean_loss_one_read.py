@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function, shown
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, shown, tr
 from d2lcompute.exercises.lessons.gpu._machine import call_on
 from d2lcompute.pretend import Machine, pretend_gpus
 
@@ -31,7 +31,7 @@ def mean_loss_one_read(net: nn.Module, batches: list[tuple[torch.Tensor, torch.T
 def returns_the_mean(answer: Any, trial: Trial) -> None:
     """The result is the mean of the batches' mean squared errors, as a float; each batch counts the same."""
     machine, net, batches, device = _task(
-        trial, nudge="Where are the net, X and y when a loss is computed, and what is done with the losses?"
+        trial, nudge=tr("Where are the net, X and y when a loss is computed, and what is done with the losses?")
     )
     losses = [float(((net(X) - y) ** 2).mean()) for X, y in batches]
     rows = [len(X) for X, _ in batches]
@@ -39,18 +39,18 @@ def returns_the_mean(answer: Any, trial: Trial) -> None:
 
     came = call_on(machine, trial, answer, net, batches, device)
 
-    remark = "It gave None: is a return missing?" if came is None else "Return a number."
+    remark = tr("It gave None: is a return missing?") if came is None else tr("Return a number.")
     if isinstance(came, torch.Tensor):
-        remark = "That is a tensor, which may still be on the device: the one read that you have is for its value."
-    trial.require(isinstance(came, float), expected="a float", got=shown(came), remark=remark)
+        remark = tr("That is a tensor, which may still be on the device: the one read that you have is for its value.")
+    trial.require(isinstance(came, float), expected=tr("a float"), got=shown(came), remark=remark)
     mistakes = {
-        "The losses are added up, and not divided by the number of batches.": sum(losses),
-        "Each row counts the same, so that large batches weigh more: the mean is that over the batches.": sum(
+        tr("The losses are added up, and not divided by the number of batches."): sum(losses),
+        tr("Each row counts the same, so that large batches weigh more: the mean is that over the batches."): sum(
             loss * n for loss, n in zip(losses, rows, strict=True)
         )
         / sum(rows),
-        "That is the last batch's loss.": losses[-1],
-        "The squared errors of a batch are added up: its loss is their mean.": sum(
+        tr("That is the last batch's loss."): losses[-1],
+        tr("The squared errors of a batch are added up: its loss is their mean."): sum(
             loss * batch[1].numel() for loss, batch in zip(losses, batches, strict=True)
         )
         / len(losses),
@@ -60,16 +60,20 @@ def returns_the_mean(answer: Any, trial: Trial) -> None:
 
 def reads_once(answer: Any, trial: Trial) -> None:
     """The host reads values from the device a single time, however many batches there are."""
-    machine, net, batches, device = _task(trial, nudge="Which of your lines need a value on the host?")
+    machine, net, batches, device = _task(trial, nudge=tr("Which of your lines need a value on the host?"))
 
     call_on(machine, trial, answer, net, batches, device)
 
     reads, remark = machine.host_reads, ""
     if machine.places.of(next(net.parameters())) != device:
-        remark = "The net was fetched to the CPU, and each of its parameters is a read: the batches come to the net."
+        remark = tr(
+            "The net was fetched to the CPU, and each of its parameters is a read: the batches come to the net."
+        )
     elif reads >= len(batches):
-        remark = f"You read a value for each batch: {reads} host reads instead of 1, and the host waits in each."
-    trial.require(reads == 1, expected="1 host read", got=f"{reads} host reads", remark=remark)
+        remark = tr(
+            "You read a value for each batch: {reads} host reads instead of 1, and the host waits in each.", reads=reads
+        )
+    trial.require(reads == 1, expected=tr("1 host read"), got=tr("{reads} host reads", reads=reads), remark=remark)
 
 
 def _task(trial: Trial, *, nudge: str) -> tuple[Machine, nn.Module, Batches, torch.device]:
@@ -81,7 +85,13 @@ def _task(trial: Trial, *, nudge: str) -> tuple[Machine, nn.Module, Batches, tor
     batches = [(trial.tensor(n, a), trial.tensor(n, b)) for n in rows]
     with machine:
         net.to(device)
-    text = f"a net on {device}, {count} batches on cpu with {', '.join(map(str, rows))} rows of {a} numbers"
+    text = tr(
+        "a net on {device}, {count} batches on cpu with {rows} rows of {a} numbers",
+        device=device,
+        count=count,
+        rows=", ".join(map(str, rows)),
+        a=a,
+    )
     trial.plan(text, nudge=nudge)
     return machine, net, batches, device
 

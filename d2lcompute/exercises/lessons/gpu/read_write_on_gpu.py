@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 from d2lcompute.exercises.lessons.gpu._machine import call_on
 from d2lcompute.pretend import pretend_gpus
 
@@ -32,16 +32,19 @@ def reads_without_a_gpu(answer: Any, trial: Trial) -> None:
     start = copy.deepcopy(net.state_dict())
     path = _saved(source, trial, "cuda:1")
     trial.plan(
-        f"the state_dict of {text}, saved on cuda:1, read on a machine without a GPU",
-        nudge="The file notes on which device each tensor was: who says where it goes on a machine without that one?",
+        tr("the state_dict of {text}, saved on cuda:1, read on a machine without a GPU", text=text),
+        nudge=tr(
+            "The file notes on which device each tensor was: who says where it goes on a machine without that one?"
+        ),
     )
 
     call_on(pretend_gpus(0), trial, answer, path, net)
 
     expected, parameters = source.state_dict(), dict(source.named_parameters())
     mistakes = {
-        "The net is as it was: what you have loaded is not in the net that was handed over.": start,
-        "Only the parameters were loaded: the running mean and variance are part of the state too.": start | parameters,
+        tr("The net is as it was: what you have loaded is not in the net that was handed over."): start,
+        tr("Only the parameters were loaded: the running mean and variance are part of the state too."): start
+        | parameters,
     }
     trial.same(net.state_dict(), expected, what="net.state_dict()", mistakes=mistakes)
 
@@ -55,19 +58,28 @@ def leaves_the_net_where_it_is(answer: Any, trial: Trial) -> None:
         with machine:
             net.to(device)
         trial.plan(
-            f"the state_dict of {text}, saved on {saved_on}, read into a net on {device}",
-            nudge="Where must values be so that load_state_dict can copy them into the net's own tensors?",
+            tr(
+                "the state_dict of {text}, saved on {saved_on}, read into a net on {device}",
+                text=text,
+                saved_on=saved_on,
+                device=device,
+            ),
+            nudge=tr("Where must values be so that load_state_dict can copy them into the net's own tensors?"),
         )
 
         call_on(machine, trial, answer, path, net)
 
         places = {name: machine.places.of(values) for name, values in net.state_dict().items()}
-        moved = [f"{name} is on {place}" for name, place in places.items() if place != device]
+        moved = [
+            tr("{name} is on {place}", name=name, place=place) for name, place in places.items() if place != device
+        ]
         trial.require(
             not moved,
-            expected=f"a net that is still on {device}",
+            expected=tr("a net that is still on {device}", device=device),
             got=f"{', '.join(moved[:2])}{' ...' if moved[2:] else ''}",
-            remark="Reading has moved the net: the values are to be copied into the tensors that it has, where it is.",
+            remark=tr(
+                "Reading has moved the net: the values are to be copied into the tensors that it has, where it is."
+            ),
         )
         trial.same(net.state_dict(), source.state_dict(), what="net.state_dict()")
 

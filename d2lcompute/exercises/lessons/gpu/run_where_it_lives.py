@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 from d2lcompute.exercises.lessons.gpu._machine import CPU, call_on, place
 from d2lcompute.pretend import Machine, pretend_gpus
 
@@ -30,13 +30,13 @@ def runs_on_the_nets_device(answer: Any, trial: Trial) -> None:
 
         came = call_on(machine, trial, answer, net, X)
 
-        mistakes = {"That is X, moved to the net: the net itself was not called.": X}
+        mistakes = {tr("That is X, moved to the net: the net itself was not called."): X}
         trial.same(came, expected, mistakes=mistakes)
         trial.require(
             machine.places.of(came) == device,
-            expected=f"a result on {device}",
-            got=f"a result on {machine.places.of(came)}",
-            remark="The result is to stay where it was computed: what comes next may need it there.",
+            expected=tr("a result on {device}", device=device),
+            got=tr("a result on {of}", of=machine.places.of(came)),
+            remark=tr("The result is to stay where it was computed: what comes next may need it there."),
         )
 
 
@@ -50,11 +50,11 @@ def moves_neither(answer: Any, trial: Trial) -> None:
         came = [machine.places.of(next(net.parameters())), machine.places.of(X)]
         trial.require(
             came == [device, start],
-            expected=f"the net on {device}, X on {start}",
-            got=f"the net on {came[0]}, X on {came[1]}",
-            remark="The net was moved, with all its parameters: it is the input that is small and comes to the net."
+            expected=tr("the net on {device}, X on {start}", device=device, start=start),
+            got=tr("the net on {came}, X on {came2}", came=came[0], came2=came[1]),
+            remark=tr("The net was moved, with all its parameters: it is the input that is small and comes to the net.")
             if came[0] != device
-            else "X itself was moved, and its owner needs it where it was: use a copy, and leave X alone.",
+            else tr("X itself was moved, and its owner needs it where it was: use a copy, and leave X alone."),
         )
 
 
@@ -67,8 +67,15 @@ def _situations(trial: Trial) -> Iterator[tuple[Machine, nn.Module, torch.Tensor
         with machine:
             net.to(device)
         trial.plan(
-            f"Sequential(Tanh(), Linear({a}, {b})) on {device}, X of shape {(rows, a)} on {start}",
-            nudge="How does one ask any net, whatever its layers are, on which device it is?",
+            tr(
+                "Sequential(Tanh(), Linear({a}, {b})) on {device}, X of shape {shape} on {start}",
+                a=a,
+                b=b,
+                device=device,
+                shape=(rows, a),
+                start=start,
+            ),
+            nudge=tr("How does one ask any net, whatever its layers are, on which device it is?"),
         )
         yield machine, net, place(machine, X, start), device
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function, difference, shown
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, difference, shown, tr
 from d2lcompute.exercises.lessons.gpu._machine import CPU, call_on, place, products
 from d2lcompute.pretend import A100, Machine, pretend_gpus
 
@@ -30,7 +30,7 @@ def two_gpus(X: torch.Tensor, Y: torch.Tensor, devices: list[torch.device]) -> t
 def returns_both_products(answer: Any, trial: Trial) -> None:
     """The result is the pair of X @ X and Y @ Y."""
     machine, X, Y = _matrices(trial)
-    trial.nudge = (
+    trial.nudge = tr(
         "Multiply each matrix by itself, and hand both back in this order; no thread is needed, and none is watched."
     )
 
@@ -38,9 +38,9 @@ def returns_both_products(answer: Any, trial: Trial) -> None:
 
     P, Q = X @ X, Y @ Y
     mistakes = {
-        "* multiplies element by element: the product of matrices is @.": (X * X, Y * Y),
-        "The products are handed back in the other order.": (Q, P),
-        "One factor is transposed: both are the matrix itself.": (X @ X.T, Y @ Y.T),
+        tr("* multiplies element by element: the product of matrices is @."): (X * X, Y * Y),
+        tr("The products are handed back in the other order."): (Q, P),
+        tr("One factor is transposed: both are the matrix itself."): (X @ X.T, Y @ Y.T),
     }
     trial.same(_pair(came, trial), (P, Q), mistakes=mistakes)
 
@@ -53,8 +53,14 @@ def multiplies_on_each_device(answer: Any, trial: Trial) -> None:
             machine, X, Y = _matrices(trial)
             place(machine, X, starts[0])
             place(machine, Y, starts[1])
-            text = f"X on {starts[0]}, Y on {starts[1]}, devices = [{devices[0]}, {devices[1]}]"
-            trial.plan(text, nudge="What has to be on a device before it can multiply there?")
+            text = tr(
+                "X on {starts}, Y on {starts2}, devices = [{devices}, {devices2}]",
+                starts=starts[0],
+                starts2=starts[1],
+                devices=devices[0],
+                devices2=devices[1],
+            )
+            trial.plan(text, nudge=tr("What has to be on a device before it can multiply there?"))
 
             came = _pair(call_on(machine, trial, answer, X, Y, list(devices)), trial)
 
@@ -64,7 +70,7 @@ def multiplies_on_each_device(answer: Any, trial: Trial) -> None:
 def launches_both_first(answer: Any, trial: Trial) -> None:
     """Both products are launched before either is waited for, so that both devices work at the same time."""
     machine, X, Y = _matrices(trial)
-    trial.nudge = "What does the host do between its two orders?"
+    trial.nudge = tr("What does the host do between its two orders?")
 
     call_on(machine, trial, answer, X, Y, list(machine.devices))
 
@@ -76,10 +82,16 @@ def launches_both_first(answer: Any, trial: Trial) -> None:
     waited = [event for event in machine.timeline if event.name.startswith("wait") and event.start_seconds < begin]
     trial.require(
         begin < end,
-        expected="both products under way at the same time",
-        got=f"one ended {end * 1e3:.2f} ms after the start, the other began after {begin * 1e3:.2f} ms (modelled)",
-        remark="The second product starts only after the first was waited for: a read or a synchronize stands between "
-        "the two orders."
+        expected=tr("both products under way at the same time"),
+        got=tr(
+            "one ended {end:.2f} ms after the start, the other began after {begin:.2f} ms (modelled)",
+            end=end * 1e3,
+            begin=begin * 1e3,
+        ),
+        remark=tr(
+            "The second product starts only after the first was waited for: a read or a synchronize "
+            "stands between the two orders."
+        )
         if waited
         else "",
     )
@@ -91,40 +103,40 @@ def _matrices(trial: Trial) -> tuple[Machine, torch.Tensor, torch.Tensor]:
     X, Y = trial.tensor(m, m), trial.tensor(n, n)
     place(machine, X, machine.devices[0])
     place(machine, Y, machine.devices[1])
-    trial.plan(f"X of shape {(m, m)} on cuda:0, Y of shape {(n, n)} on cuda:1", nudge="")
+    trial.plan(tr("X of shape {shape} on cuda:0, Y of shape {shape2} on cuda:1", shape=(m, m), shape2=(n, n)), nudge="")
     return machine, X, Y
 
 
 def _pair(came: Any, trial: Trial) -> tuple[torch.Tensor, torch.Tensor]:
     """Require a pair of tensors."""
     is_pair = isinstance(came, tuple | list) and len(came) == 2 and all(isinstance(t, torch.Tensor) for t in came)
-    remark = "It gave None: is a return missing?" if came is None else "Hand both products back: return P, Q."
-    trial.require(is_pair, expected="two tensors, X @ X and Y @ Y", got=shown(came), remark=remark)
+    remark = tr("It gave None: is a return missing?") if came is None else tr("Hand both products back: return P, Q.")
+    trial.require(is_pair, expected=tr("two tensors, X @ X and Y @ Y"), got=shown(came), remark=remark)
     return came[0], came[1]
 
 
 def _require_places(machine: Machine, trial: Trial, came: Devices, devices: Devices) -> None:
     """Require that results are on their devices, and that they were computed there."""
     mistakes = {
-        "The products are on each other's device: devices says which comes first.": devices[::-1],
-        "Both products are on one device: they wait for each other in its queue.": [devices[0]] * 2,
-        "The results were fetched back to the CPU: leave them where they were computed.": [CPU, CPU],
+        tr("The products are on each other's device: devices says which comes first."): devices[::-1],
+        tr("Both products are on one device: they wait for each other in its queue."): [devices[0]] * 2,
+        tr("The results were fetched back to the CPU: leave them where they were computed."): [CPU, CPU],
     }
     remark = next((text for text, value in mistakes.items() if difference(came, value) is None), "")
     computed = [device for device in machine.devices if products(machine, device)]
     if came == [CPU, CPU] and not computed:
-        remark = "Everything was computed on the CPU: nobody has moved X and Y to the devices."
+        remark = tr("Everything was computed on the CPU: nobody has moved X and Y to the devices.")
     trial.require(
         came == devices,
-        expected=f"X @ X on {devices[0]}, Y @ Y on {devices[1]}",
-        got=f"X @ X on {came[0]}, Y @ Y on {came[1]}",
+        expected=tr("X @ X on {devices}, Y @ Y on {devices2}", devices=devices[0], devices2=devices[1]),
+        got=tr("X @ X on {came}, Y @ Y on {came2}", came=came[0], came2=came[1]),
         remark=remark,
     )
     trial.require(
         len(computed) == 2,
-        expected="one product computed on each device",
-        got=f"computed on {', '.join(map(str, computed)) or 'the CPU'}, and moved afterwards",
-        remark="The result was moved to its device, and computed elsewhere: move the factors, then multiply.",
+        expected=tr("one product computed on each device"),
+        got=tr("computed on {value}, and moved afterwards", value=", ".join(map(str, computed)) or "the CPU"),
+        remark=tr("The result was moved to its device, and computed elsewhere: move the factors, then multiply."),
     )
 
 

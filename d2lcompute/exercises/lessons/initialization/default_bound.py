@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -27,13 +27,19 @@ def gives_the_bound(answer: Answer, trial: Trial) -> None:
     """The result is a number that no initial value exceeded, and that the largest ones came close to."""
     inputs, outputs = trial.choice((5, 6, 7, 8, 10)), trial.choice((11, 13, 17))
     layer = nn.Linear(inputs, outputs, bias=trial.choice((True, False)))
-    trial.plan(f"a new {layer}", nudge="Make layers of several sizes, and look at the largest weight of each.")
-    largest = "The largest value only comes close to it: the bound follows from the sizes of the layer."
+    trial.plan(
+        tr("a new {layer}", layer=layer),
+        nudge=tr("Make layers of several sizes, and look at the largest weight of each."),
+    )
+    largest = tr("The largest value only comes close to it: the bound follows from the sizes of the layer.")
     _compare(trial.call(answer, layer), layer, {largest: layer.weight.abs().max().item()}, trial)
 
     nn.init.constant_(layer.weight, 42)
-    trial.plan(f"{layer}, its weight filled with 42 since", nudge="Which property of a layer decides on the bound?")
-    others = "The values are others by now: the bound follows from the sizes of the layer."
+    trial.plan(
+        tr("{layer}, its weight filled with 42 since", layer=layer),
+        nudge=tr("Which property of a layer decides on the bound?"),
+    )
+    others = tr("The values are others by now: the bound follows from the sizes of the layer.")
     _compare(trial.call(answer, layer), layer, {others: 42.0}, trial)
 
 
@@ -43,21 +49,21 @@ def _compare(came: Any, layer: nn.Linear, mistakes: dict[str, Any], trial: Trial
     bound = inputs**-0.5
     known = {
         **mistakes,
-        "That is a tensor: .item() takes the number out, or compute with plain numbers.": torch.tensor(bound),
-        "That is the variance, 1 / (3 n), not the bound.": 1 / (3 * inputs),
-        "That is the standard deviation; a uniform distribution reaches further.": (3 * inputs) ** -0.5,
-        "The root is missing: 1 / n is the square of the bound.": 1 / inputs,
-        "That is Kaiming's bound for ReLU, the root of 6 / n, which is not the default.": (6 / inputs) ** 0.5,
-        "That is Xavier's bound, which is not the default.": (6 / (inputs + outputs)) ** 0.5,
-        "That counts the outputs: the bound depends on the number of inputs.": outputs**-0.5,
+        tr("That is a tensor: .item() takes the number out, or compute with plain numbers."): torch.tensor(bound),
+        tr("That is the variance, 1 / (3 n), not the bound."): 1 / (3 * inputs),
+        tr("That is the standard deviation; a uniform distribution reaches further."): (3 * inputs) ** -0.5,
+        tr("The root is missing: 1 / n is the square of the bound."): 1 / inputs,
+        tr("That is Kaiming's bound for ReLU, the root of 6 / n, which is not the default."): (6 / inputs) ** 0.5,
+        tr("That is Xavier's bound, which is not the default."): (6 / (inputs + outputs)) ** 0.5,
+        tr("That counts the outputs: the bound depends on the number of inputs."): outputs**-0.5,
     }
-    trial.same(came, bound, what="the bound", mistakes=known)
+    trial.same(came, bound, what=tr("the bound"), mistakes=known)
 
 
 EXERCISE = Exercise(
     name="default_bound",
     notebook="03_initialization",
-    section="What a new layer starts with",
+    section="The default initialization of `nn.Linear`",
     book=None,
     difficulty=1,
     minutes=5,

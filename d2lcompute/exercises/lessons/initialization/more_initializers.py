@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -37,7 +37,7 @@ def draws_the_weights(answer: Answer, trial: Trial) -> None:
     net = nn.Sequential(nn.Linear(n, 100), nn.ReLU(), nn.Sequential(nn.Linear(100, n)))
     trial.plan(
         f"Sequential(Linear({n}, 100), ReLU(), Sequential(Linear(100, {n})))",
-        nudge="Kaiming's rule looks at the inputs of a layer, and ReLU asks for a gain of its own.",
+        nudge=tr("Kaiming's rule looks at the inputs of a layer, and ReLU asks for a gain of its own."),
     )
 
     trial.call(answer, net)
@@ -51,8 +51,8 @@ def finds_subclasses(answer: Answer, trial: Trial) -> None:
     n = trial.choice((300, 320, 340))
     net = nn.Sequential(Scaled(n, 100), nn.ReLU())
     trial.plan(
-        f"Sequential(Scaled({n}, 100), ReLU()), where Scaled is derived from nn.Linear",
-        nudge="What does type(layer) give for a layer of a derived class?",
+        tr("Sequential(Scaled({n}, 100), ReLU()), where Scaled is derived from nn.Linear", n=n),
+        nudge=tr("What does type(layer) give for a layer of a derived class?"),
     )
     before = net.get_parameter("0.weight").detach().clone()
 
@@ -61,9 +61,11 @@ def finds_subclasses(answer: Answer, trial: Trial) -> None:
     weight = net.get_parameter("0.weight")
     trial.require(
         not torch.equal(weight, before),
-        expected="a weight with new values",
-        got="the weight as it was",
-        remark="The layer was skipped without a word: its type is Scaled. isinstance sees that it is an nn.Linear too.",
+        expected=tr("a weight with new values"),
+        got=tr("the weight as it was"),
+        remark=tr(
+            "The layer was skipped without a word: its type is Scaled. isinstance sees that it is an nn.Linear too."
+        ),
     )
     _judge(weight, "0.weight", trial)
 
@@ -74,7 +76,7 @@ def empties_the_biases(answer: Answer, trial: Trial) -> None:
     net = nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c, bias=False), nn.ReLU(), nn.Linear(c, a))
     trial.plan(
         f"Sequential(Linear({a}, {b}), ReLU(), Linear({b}, {c}, bias=False), ReLU(), Linear({c}, {a}))",
-        nudge="Which values has a new bias, and what is layer.bias of a layer that has none?",
+        nudge=tr("Which values has a new bias, and what is layer.bias of a layer that has none?"),
     )
 
     trial.call(answer, net)
@@ -90,7 +92,7 @@ def leaves_the_rest_alone(answer: Answer, trial: Trial) -> None:
     net = nn.Sequential(nn.Embedding(n, n), nn.Conv1d(n, n, 3), nn.BatchNorm1d(n), nn.Linear(n, n))
     trial.plan(
         f"Sequential(Embedding({n}, {n}), Conv1d({n}, {n}, 3), BatchNorm1d({n}), Linear({n}, {n}))",
-        nudge="Which layers are linear ones? Others have a weight and a bias, too.",
+        nudge=tr("Which layers are linear ones? Others have a weight and a bias, too."),
     )
     nn.init.normal_(net.get_parameter("2.bias"))
     parameters = dict(net.named_parameters())
@@ -102,9 +104,9 @@ def leaves_the_rest_alone(answer: Answer, trial: Trial) -> None:
         trial.same(net.state_dict()[name], values, what=name)
     trial.require(
         all(net.get_parameter(name) is parameter for name, parameter in parameters.items()),
-        expected="the parameters that were there",
-        got="new ones in their place",
-        remark="Fill a parameter in place: an optimizer made earlier would train the old one.",
+        expected=tr("the parameters that were there"),
+        got=tr("new ones in their place"),
+        remark=tr("Fill a parameter in place: an optimizer made earlier would train the old one."),
     )
 
 
@@ -114,37 +116,46 @@ def _judge(weight: torch.Tensor, name: str, trial: Trial) -> None:
     outputs, inputs = weight.shape
     expected, std = (2 / inputs) ** 0.5, weight.std().item()
     mistakes = {
-        "These are the values that nn.Linear starts with.": (1 / (3 * inputs)) ** 0.5,
-        "That is 2 / outputs: Kaiming's default, fan_in, counts the inputs.": (2 / outputs) ** 0.5,
-        "That is Xavier's rule: it looks at inputs and outputs, and knows of no ReLU.": (2 / (inputs + outputs)) ** 0.5,
-        "The gain for ReLU is missing: ReLU drops half of the values, so the variance is doubled.": inputs**-0.5,
-        "2 / inputs is the variance; the standard deviation is its root.": 2 / inputs,
-        "That is the standard deviation of init_normal, whatever the number of inputs.": 0.01,
+        tr("These are the values that nn.Linear starts with."): (1 / (3 * inputs)) ** 0.5,
+        tr("That is 2 / outputs: Kaiming's default, fan_in, counts the inputs."): (2 / outputs) ** 0.5,
+        tr("That is Xavier's rule: it looks at inputs and outputs, and knows of no ReLU."): (2 / (inputs + outputs))
+        ** 0.5,
+        tr("The gain for ReLU is missing: ReLU drops half of the values, so the variance is doubled."): inputs**-0.5,
+        tr("2 / inputs is the variance; the standard deviation is its root."): 2 / inputs,
+        tr("That is the standard deviation of init_normal, whatever the number of inputs."): 0.01,
     }
     remark = next((each for each, value in mistakes.items() if abs(std / value - 1) < 0.04), "")
     trial.require(
         abs(std / expected - 1) < 0.04,
-        expected=f"{name}: standard deviation {expected:.4f}, the root of 2 / {inputs}",
-        got=f"{name}: standard deviation {std:.4f}",
+        expected=tr(
+            "{name}: standard deviation {expected:.4f}, the root of 2 / {inputs}",
+            name=name,
+            expected=expected,
+            inputs=inputs,
+        ),
+        got=tr("{name}: standard deviation {std:.4f}", name=name, std=std),
         remark=remark,
     )
     mean = weight.mean().item()
     trial.require(
-        abs(mean) < 0.06 * expected, expected=f"{name}: mean 0", got=f"{name}: mean {mean:.4f}", remark=remark
+        abs(mean) < 0.06 * expected,
+        expected=tr("{name}: mean 0", name=name),
+        got=tr("{name}: mean {mean:.4f}", name=name, mean=mean),
+        remark=remark,
     )
     share = (weight.abs() > 2 * expected).double().mean().item()
     trial.require(
         0.03 < share < 0.06,
-        expected=f"{name}: 4.6 % of the values beyond two standard deviations",
-        got=f"{name}: {100 * share:.1f} % of them",
-        remark="The spread is right, the shape is not: a uniform distribution ends, a normal one has tails.",
+        expected=tr("{name}: 4.6 % of the values beyond two standard deviations", name=name),
+        got=tr("{name}: {value:.1f} % of them", name=name, value=100 * share),
+        remark=tr("The spread is right, the shape is not: a uniform distribution ends, a normal one has tails."),
     )
 
 
 EXERCISE = Exercise(
     name="more_initializers",
     notebook="03_initialization",
-    section="Different layers, different values",
+    section="A different initializer for each layer",
     book=("5.2.2", "6.3.1"),
     difficulty=2,
     minutes=15,

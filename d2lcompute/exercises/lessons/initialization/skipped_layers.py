@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -33,9 +33,14 @@ def finds_subclasses(answer: Answer, trial: Trial) -> None:
     inner = nn.Sequential(nn.Linear(b, b), Scaled(b, c))
     net = nn.Sequential(Scaled(a, b), inner, nn.MultiheadAttention(c, 1))
     trial.plan(
-        f"Sequential(Scaled({a}, {b}), Sequential(Linear({b}, {b}), Scaled({b}, {c})), MultiheadAttention({c}, 1)), "
-        "where Scaled is derived from nn.Linear",
-        nudge="Which modules are an nn.Linear, and yet of another type? Look on every level.",
+        tr(
+            "Sequential(Scaled({a}, {b}), Sequential(Linear({b}, {b}), Scaled({b}, {c})), "
+            "MultiheadAttention({c}, 1)), where Scaled is derived from nn.Linear",
+            a=a,
+            b=b,
+            c=c,
+        ),
+        nudge=tr("Which modules are an nn.Linear, and yet of another type? Look on every level."),
     )
     _require_named(_names(answer, net, trial), {"0", "1.1", "2.out_proj"}, trial)
 
@@ -45,8 +50,10 @@ def finds_lazy_ones(answer: Answer, trial: Trial) -> None:
     a, b = trial.sizes(2)
     net = nn.Sequential(nn.LazyLinear(a), nn.ReLU(), nn.Sequential(nn.LazyLinear(b)))
     trial.plan(
-        f"Sequential(LazyLinear({a}), ReLU(), Sequential(LazyLinear({b}))), before data has passed through",
-        nudge="What is the type of a lazy layer, and what is it derived from?",
+        tr(
+            "Sequential(LazyLinear({a}), ReLU(), Sequential(LazyLinear({b}))), before data has passed through", a=a, b=b
+        ),
+        nudge=tr("What is the type of a lazy layer, and what is it derived from?"),
     )
     _require_named(_names(answer, net, trial), {"0", "2.0"}, trial)
 
@@ -58,17 +65,23 @@ def names_no_others(answer: Answer, trial: Trial) -> None:
     net(torch.randn(2, a))
     net.append(nn.Bilinear(a, a, b)).append(nn.LazyConv1d(a, 1))
     trial.plan(
-        f"Sequential(LazyLinear({b}) that has seen data, Sequential(ReLU(), Linear({b}, {a})), BatchNorm1d({a}), "
-        f"Bilinear({a}, {a}, {b}), LazyConv1d({a}, 1))",
-        nudge="Two questions about a module: is it a linear layer at all, and is it of exactly that type?",
+        tr(
+            "Sequential(LazyLinear({b}) that has seen data, Sequential(ReLU(), Linear({b}, {a})), "
+            "BatchNorm1d({a}), Bilinear({a}, {a}, {b}), LazyConv1d({a}, 1))",
+            b=b,
+            a=a,
+        ),
+        nudge=tr("Two questions about a module: is it a linear layer at all, and is it of exactly that type?"),
     )
     came = _names(answer, net, trial)
 
-    filled = "Of these type(m) == nn.Linear is true: they would be filled. A lazy layer becomes an nn.Linear with data."
+    filled = tr(
+        "Of these type(m) == nn.Linear is true: they would be filled. A lazy layer becomes an nn.Linear with data."
+    )
     trial.require(
         not came,
-        expected="an empty list: nothing in this net is skipped that ought to be filled",
-        got=f"the names {came}",
+        expected=tr("an empty list: nothing in this net is skipped that ought to be filled"),
+        got=tr("the names {came}", came=came),
         remark=filled if set(came) == {"0", "1.1"} else "",
     )
 
@@ -76,10 +89,14 @@ def names_no_others(answer: Answer, trial: Trial) -> None:
 def _names(answer: Answer, net: nn.Module, trial: Trial) -> list[str]:
     """Call the answer, and see that it gives a list of names."""
     came = trial.call(answer, net)
-    remark = "It gave None: is a return missing?" if came is None else "Names are asked for, as named_modules() gives."
+    remark = (
+        tr("It gave None: is a return missing?")
+        if came is None
+        else tr("Names are asked for, as named_modules() gives.")
+    )
     trial.require(
         isinstance(came, list | tuple) and all(isinstance(name, str) for name in came),
-        expected="a list of names",
+        expected=tr("a list of names"),
         got=came,
         remark=remark,
     )
@@ -92,16 +109,16 @@ def _require_named(came: list[str], expected: set[str], trial: Trial) -> None:
     only_top = bool(came) and not any("." in name for name in came) and all("." in name for name in missing)
     trial.require(
         not missing,
-        expected=f"the names {', '.join(map(repr, sorted(expected)))}",
-        got=f"a list without {', '.join(map(repr, missing))}",
-        remark="Only the outermost level was searched: children() stops there." if only_top else "",
+        expected=tr("the names {expected}", expected=", ".join(map(repr, sorted(expected)))),
+        got=tr("a list without {missing}", missing=", ".join(map(repr, missing))),
+        remark=tr("Only the outermost level was searched: children() stops there.") if only_top else "",
     )
 
 
 EXERCISE = Exercise(
     name="skipped_layers",
     notebook="03_initialization",
-    section="The test that skips",
+    section="`type(m) ==` or `isinstance`?",
     book=None,
     difficulty=2,
     minutes=10,

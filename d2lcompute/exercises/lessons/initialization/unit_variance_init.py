@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import N_, Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -43,10 +43,19 @@ def scales_the_outputs(answer: Answer, trial: Trial) -> None:
     net = nn.Sequential(nn.Linear(a, b), nn.Tanh(), Scaled(b, c), nn.ReLU(), nn.Linear(c, d))
     X = trial.tensor(100, a)
     trial.plan(
-        f"Sequential(Linear({a}, {b}), Tanh(), Scaled({b}, {c}), ReLU(), Linear({c}, {d})), Scaled derived from "
-        f"nn.Linear, X of shape {tuple(X.shape)}",
-        nudge="Go layer by layer, and take along what the layers before have made of X. The scaling itself is no "
-        "part of a computation.",
+        tr(
+            "Sequential(Linear({a}, {b}), Tanh(), Scaled({b}, {c}), ReLU(), Linear({c}, {d})), "
+            "Scaled derived from nn.Linear, X of shape {shape}",
+            a=a,
+            b=b,
+            c=c,
+            d=d,
+            shape=tuple(X.shape),
+        ),
+        nudge=tr(
+            "Go layer by layer, and take along what the layers before have made of X. The scaling "
+            "itself is no part of a computation."
+        ),
     )
     start = copy.deepcopy(net)
 
@@ -55,8 +64,8 @@ def scales_the_outputs(answer: Answer, trial: Trial) -> None:
     stds = _stds(net, X)
     trial.require(
         all(_close(std, 1) for std in stds.values()),
-        expected="standard deviations 1.00, 1.00, 1.00",
-        got="standard deviations " + ", ".join(f"{std:.2f}" for std in stds.values()),
+        expected=tr("standard deviations 1.00, 1.00, 1.00"),
+        got=tr("standard deviations ") + ", ".join(f"{std:.2f}" for std in stds.values()),
         remark=_about(net, start, X),
     )
 
@@ -67,10 +76,18 @@ def keeps_the_proportions(answer: Answer, trial: Trial) -> None:
     net = nn.Sequential(nn.Linear(a, b, bias=False), nn.Tanh(), nn.Linear(b, c))
     X = trial.tensor(100, a)
     trial.plan(
-        f"Sequential(Linear({a}, {b}, bias=False), Tanh(), Linear({b}, {c})), X of shape {tuple(X.shape)}, the values "
-        "before and after",
-        nudge="One number for a whole layer changes the scale of its output, and nothing else. Where there is no bias, "
-        "layer.bias is None.",
+        tr(
+            "Sequential(Linear({a}, {b}, bias=False), Tanh(), Linear({b}, {c})), X of shape {shape}, "
+            "the values before and after",
+            a=a,
+            b=b,
+            c=c,
+            shape=tuple(X.shape),
+        ),
+        nudge=tr(
+            "One number for a whole layer changes the scale of its output, and nothing else. Where "
+            "there is no bias, layer.bias is None."
+        ),
     )
     before = copy.deepcopy(dict(net.named_parameters()))
 
@@ -80,13 +97,15 @@ def keeps_the_proportions(answer: Answer, trial: Trial) -> None:
         for layer in ("0", "2"):
             old, new = before[f"{layer}.weight"], net.get_parameter(f"{layer}.weight")
             factor = (new * old).sum() / old.square().sum()
-            by_unit = {_ONE_BY_ONE: old * ((new * old).sum(1) / old.square().sum(1))[:, None]}
+            by_unit = {tr(_ONE_BY_ONE): old * ((new * old).sum(1) / old.square().sum(1))[:, None]}
             trial.same(new.detach(), factor * old.detach(), what=f"{layer}.weight", mistakes=by_unit)
         kept = before["2.bias"].detach()
-        remark = "The bias is part of the output: with the weight alone scaled, or another factor, the scale is missed."
+        remark = tr(
+            "The bias is part of the output: with the weight alone scaled, or another factor, the scale is missed."
+        )
         mistakes = {
             remark: kept,
-            "The bias is lost: it is scaled like the weight, not set to 0.": torch.zeros_like(kept),
+            tr("The bias is lost: it is scaled like the weight, not set to 0."): torch.zeros_like(kept),
         }
         trial.same(net.get_parameter("2.bias").detach(), factor * kept, what="2.bias", mistakes=mistakes)
 
@@ -98,8 +117,14 @@ def leaves_the_rest_alone(answer: Answer, trial: Trial) -> None:
     nn.init.uniform_(net.get_parameter("1.weight"), 2, 3)
     X = trial.tensor(100, a)
     trial.plan(
-        f"Sequential(Linear({a}, {b}), LayerNorm({b}), Tanh(), Linear({b}, {c})), X of shape {tuple(X.shape)}",
-        nudge="Only linear layers are to be scaled; others may have a weight, too.",
+        tr(
+            "Sequential(Linear({a}, {b}), LayerNorm({b}), Tanh(), Linear({b}, {c})), X of shape {shape}",
+            a=a,
+            b=b,
+            c=c,
+            shape=tuple(X.shape),
+        ),
+        nudge=tr("Only linear layers are to be scaled; others may have a weight, too."),
     )
     parameters, norm = dict(net.named_parameters()), net.get_parameter("1.weight").detach().clone()
 
@@ -107,16 +132,18 @@ def leaves_the_rest_alone(answer: Answer, trial: Trial) -> None:
 
     trial.require(
         all(net.get_parameter(name) is parameter for name, parameter in parameters.items()),
-        expected="the parameters that were there",
-        got="new ones in their place",
-        remark="Write into the parameters: an optimizer made earlier would train the old ones.",
+        expected=tr("the parameters that were there"),
+        got=tr("new ones in their place"),
+        remark=tr("Write into the parameters: an optimizer made earlier would train the old ones."),
     )
-    trial.same(net.get_parameter("1.weight").detach(), norm, what="the weight of LayerNorm")
+    trial.same(net.get_parameter("1.weight").detach(), norm, what=tr("the weight of LayerNorm"))
     frozen = [name for name, parameter in parameters.items() if not parameter.requires_grad]
-    trial.require(not frozen, expected="all parameters trainable", got=f"frozen: {', '.join(frozen)}")
+    trial.require(
+        not frozen, expected=tr("all parameters trainable"), got=tr("frozen: {frozen}", frozen=", ".join(frozen))
+    )
 
 
-_ONE_BY_ONE = "Each unit has a factor of its own: one factor is asked for, for a whole layer."
+_ONE_BY_ONE = N_("Each unit has a factor of its own: one factor is asked for, for a whole layer.")
 
 
 @torch.no_grad()
@@ -142,22 +169,21 @@ def _about(net: nn.Sequential, start: nn.Sequential, X: torch.Tensor) -> str:
     first, second, last = stds
     unchanged = torch.equal(net.get_parameter("2.weight"), start.get_parameter("2.weight"))
     known = {
-        "Nothing has changed: the factor has to be written into the layers.": stds == before,
-        "The second linear layer was skipped: its class is derived from nn.Linear, its type is another.": unchanged,
-        "The layer was divided by the variance: its root, the standard deviation, is the factor.": _close(
+        tr("Nothing has changed: the factor has to be written into the layers."): stds == before,
+        tr("The second linear layer was skipped: its class is derived from nn.Linear, its type is another."): unchanged,
+        tr("The layer was divided by the variance: its root, the standard deviation, is the factor."): _close(
             stds[first], 1 / before[first]
         ),
-        _ONE_BY_ONE: all(_close(std, 1) for std in net[0](X).std(0).tolist()),
-        "The weights have standard deviation 1 now: look at what the layer gives on X.": _close(
+        tr(_ONE_BY_ONE): all(_close(std, 1) for std in net[0](X).std(0).tolist()),
+        tr("The weights have standard deviation 1 now: look at what the layer gives on X."): _close(
             net.get_parameter("0.weight").std().item(), 1
         ),
-        "That is measured behind the activation: the output of the linear layer itself is meant.": _close(
+        tr("That is measured behind the activation: the output of the linear layer itself is meant."): _close(
             stds[first], before[first] / start[:2](X).std().item()
         ),
-        "The first layer is right, later ones are not: measure a layer after those before it have been scaled.": _close(
-            stds[first], 1
-        )
-        and not (_close(stds[second], 1) and _close(stds[last], 1)),
+        tr(
+            "The first layer is right, later ones are not: measure a layer after those before it have been scaled."
+        ): _close(stds[first], 1) and not (_close(stds[second], 1) and _close(stds[last], 1)),
     }
     return next((remark for remark, holds in known.items() if holds), "")
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -44,25 +44,31 @@ def settles_all(answer: Answer, trial: Trial) -> None:
     )
     for net, shape in nets:
         trial.plan(
-            f"a net of {len(net)} parts, lazy layers in it, input_shape={shape}",
-            nudge="What does a lazy layer wait for? The shape is that of the batch, examples first, with all its axes.",
+            tr("a net of {net_count} parts, lazy layers in it, input_shape={shape}", net_count=len(net), shape=shape),
+            nudge=tr(
+                "What does a lazy layer wait for? The shape is that of the batch, examples first, with all its axes."
+            ),
         )
 
         trial.call(answer, net, shape)
 
         waiting = [name for name, tensor in (*net.named_parameters(), *net.named_buffers()) if is_lazy(tensor)]
-        trial.require(not waiting, expected="nothing that is_lazy", got=f"{', '.join(waiting)} still wait for a shape")
-    trial.same(first.in_features, width, what="in_features of the first layer")
+        trial.require(
+            not waiting,
+            expected=tr("nothing that is_lazy"),
+            got=tr("{waiting} still wait for a shape", waiting=", ".join(waiting)),
+        )
+    trial.same(first.in_features, width, what=tr("in_features of the first layer"))
 
 
 def gives_each_mode_back(answer: Answer, trial: Trial) -> None:
     """Each module is in the mode in which it was before, train or eval."""
     net, norm, shape = _normalized(trial)
-    trial.nudge = "Which of the modes do you have to know afterwards?"
+    trial.nudge = tr("Which of the modes do you have to know afterwards?")
     modes = {
-        "all in eval mode": (False, False),
-        "a part in eval mode": (True, False),
-        "all in train mode": (True, True),
+        tr("all in eval mode"): (False, False),
+        tr("a part in eval mode"): (True, False),
+        tr("all in train mode"): (True, True),
     }
     for text, (whole, part) in modes.items():
         net.train(whole)
@@ -73,18 +79,18 @@ def gives_each_mode_back(answer: Answer, trial: Trial) -> None:
         trial.call(answer, net, shape)
 
         mistakes = {
-            "A part of the net was in another mode than the whole: each module has a mode of its own.": [whole] * 4,
-            "net.train() puts all modules in train mode, also those that were in eval mode on purpose.": [True] * 4,
-            "After net.eval() nobody has switched back.": [False] * 4,
+            tr("A part of the net was in another mode than the whole: each module has a mode of its own."): [whole] * 4,
+            tr("net.train() puts all modules in train mode, also those that were in eval mode on purpose."): [True] * 4,
+            tr("After net.eval() nobody has switched back."): [False] * 4,
         }
         came = [module.training for module in net.modules()]
-        trial.same(came, before, what="the training flags of net.modules()", mistakes=mistakes)
+        trial.same(came, before, what=tr("the training flags of net.modules()"), mistakes=mistakes)
 
 
 def leaves_the_statistics(answer: Answer, trial: Trial) -> None:
     """Batch normalization in train mode has counted no batch more, and keeps the mean that it had."""
     net, norm, shape = _normalized(trial)
-    trial.nudge = "In which mode does batch normalization take a batch for training data?"
+    trial.nudge = tr("In which mode does batch normalization take a batch for training data?")
     with torch.no_grad():
         norm.running_mean.copy_(torch.randn(shape[1]))
         norm.num_batches_tracked.fill_(7)
@@ -92,34 +98,34 @@ def leaves_the_statistics(answer: Answer, trial: Trial) -> None:
 
     trial.call(answer, net, shape)
 
-    mistakes = {"The statistics were wiped out, with all that had been seen before.": torch.zeros_like(mean)}
+    mistakes = {tr("The statistics were wiped out, with all that had been seen before."): torch.zeros_like(mean)}
     trial.same(norm.running_mean, mean, what="running_mean", mistakes=mistakes)
-    remark = "In train mode a batch counts, also one without examples."
+    remark = tr("In train mode a batch counts, also one without examples.")
     trial.same(int(norm.num_batches_tracked), 7, what="num_batches_tracked", mistakes={remark: 8})
 
 
 def can_be_trained(answer: Answer, trial: Trial) -> None:
     """Afterwards training begins as usual: no gradients are there, and backward() brings them."""
     net, _, shape = _normalized(trial)
-    trial.nudge = "What does inference_mode mark for ever, and no_grad does not?"
+    trial.nudge = tr("What does inference_mode mark for ever, and no_grad does not?")
 
     trial.call(answer, net, shape)
 
     trial.require(
         all(parameter.grad is None and parameter.requires_grad for parameter in net.parameters()),
-        expected="parameters that require a gradient and have none yet",
+        expected=tr("parameters that require a gradient and have none yet"),
         got="others",
     )
     trial.require(
         not any(parameter.is_inference() for parameter in net.parameters()),
-        expected="parameters that autograd can work with",
-        got="parameters that backward() refuses: they came into being under inference_mode",
+        expected=tr("parameters that autograd can work with"),
+        got=tr("parameters that backward() refuses: they came into being under inference_mode"),
     )
     net(torch.ones(2, shape[1])).sum().backward()
     trial.require(
         all(parameter.grad is not None for parameter in net.parameters()),
-        expected="a gradient for each parameter after backward()",
-        got="none for some",
+        expected=tr("a gradient for each parameter after backward()"),
+        got=tr("none for some"),
     )
 
 
@@ -128,8 +134,12 @@ def draws_nothing_else(answer: Answer, trial: Trial) -> None:
     rows, width, hidden = trial.sizes(3)
     nets = [nn.Sequential(nn.LazyLinear(hidden), nn.Dropout(), nn.LazyLinear(1)).eval() for _ in range(2)]
     trial.plan(
-        f"Sequential(LazyLinear({hidden}), Dropout(), LazyLinear(1)), input_shape={(rows, width)}, seed set before",
-        nudge="Parameters are drawn from the global generator while the data passes. What else draws from it?",
+        tr(
+            "Sequential(LazyLinear({hidden}), Dropout(), LazyLinear(1)), input_shape={shape}, seed set before",
+            hidden=hidden,
+            shape=(rows, width),
+        ),
+        nudge=tr("Parameters are drawn from the global generator while the data passes. What else draws from it?"),
     )
     X = torch.ones(rows, width)
     torch.default_generator.manual_seed(trial.seed)
@@ -138,7 +148,7 @@ def draws_nothing_else(answer: Answer, trial: Trial) -> None:
 
     trial.call(answer, nets[1], (rows, width))
 
-    trial.same(dict(nets[1].state_dict()), dict(nets[0].state_dict()), what="the parameters")
+    trial.same(dict(nets[1].state_dict()), dict(nets[0].state_dict()), what=tr("the parameters"))
 
 
 _TEXT = "Sequential(LazyLinear, BatchNorm1d, LazyLinear)"

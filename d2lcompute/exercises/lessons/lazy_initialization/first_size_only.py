@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_list
+from d2lcompute.exercises.authoring import Exercise, Trial, a_list, tr
 
 __all__ = ["EXERCISE"]
 
@@ -18,11 +18,11 @@ def names_all_that_exist(answer: list[str], trial: Trial) -> None:
     _plan(trial)
     net = _net()
     missing = _initialised(net) - set(answer)
-    layers = "These are layers: each has two parameters, with names like 'layer.weight'."
+    layers = tr("These are layers: each has two parameters, with names like 'layer.weight'.")
     trial.require(
         not missing,
-        expected="the names of all that are initialised",
-        got=f"a list that lacks {len(missing)} of them",
+        expected=tr("the names of all that are initialised"),
+        got=tr("a list that lacks {missing_count} of them", missing_count=len(missing)),
         remark=layers if set(answer) & {name for name, _ in net.named_modules()} else "",
     )
 
@@ -32,11 +32,11 @@ def names_nothing_else(answer: list[str], trial: Trial) -> None:
     _plan(trial)
     initialised = _initialised(_net())
     waiting = [name for name in answer if name not in initialised]
-    remark = "Its size would be known: out_features is. Yet LazyLinear makes its bias together with its weight."
+    remark = tr("Its size would be known: out_features is. Yet LazyLinear makes its bias together with its weight.")
     trial.require(
         not waiting,
-        expected="the names of those that are initialised, and no others",
-        got=f"also {waiting[0]!r}" if waiting else "",
+        expected=tr("the names of those that are initialised, and no others"),
+        got=tr("also {waiting!r}", waiting=waiting[0]) if waiting else "",
         remark=remark if waiting == ["2.bias"] else "",
     )
 
@@ -54,8 +54,8 @@ def _initialised(net: nn.Module) -> set[str]:
 def _plan(trial: Trial) -> None:
     """Say what is looked at."""
     trial.plan(
-        "nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.LazyLinear(10)), right after it is built",
-        nudge="Which of the layers knows both of its sizes before it has seen an input?",
+        tr("nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.LazyLinear(10)), right after it is built"),
+        nudge=tr("Which of the layers knows both of its sizes before it has seen an input?"),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -32,11 +32,11 @@ def sees_what_is_open(answer: Answer, trial: Trial) -> None:
     reached = nn.ModuleDict({"body": nn.LazyLinear(hidden), "extra": nn.LazyLinear(1)})
     reached["body"](torch.zeros(1, width))
     _try(answer, trial, nn.LazyLinear(hidden), f"LazyLinear({hidden})", False, "")
-    remark = "Data has passed one of the layers and not the other: all of them have to be ready."
-    _try(answer, trial, reached, "a net of two lazy layers, one of which has seen data", False, remark)
-    remark = "A lazy layer stands inside a part of a part: look at any depth."
-    _try(answer, trial, deep, "a LazyLinear two levels deep in a net", False, remark)
-    remark = "This layer has no parameters. What else does a module register that has a shape?"
+    remark = tr("Data has passed one of the layers and not the other: all of them have to be ready.")
+    _try(answer, trial, reached, tr("a net of two lazy layers, one of which has seen data"), False, remark)
+    remark = tr("A lazy layer stands inside a part of a part: look at any depth.")
+    _try(answer, trial, deep, tr("a LazyLinear two levels deep in a net"), False, remark)
+    remark = tr("This layer has no parameters. What else does a module register that has a shape?")
     _try(answer, trial, nn.LazyBatchNorm1d(affine=False), "LazyBatchNorm1d(affine=False)", False, remark)
 
 
@@ -45,20 +45,27 @@ def sees_what_is_settled(answer: Answer, trial: Trial) -> None:
     width, hidden = trial.sizes(2)
     run, loaded = (nn.Sequential(nn.LazyLinear(hidden), nn.LazyBatchNorm1d(affine=False)) for _ in range(2))
     run(torch.zeros(2, width))
-    _try(answer, trial, run, f"a net with LazyLinear({hidden}), after its dry run", True, "")
-    _try(answer, trial, nn.Sequential(nn.ReLU(), nn.Flatten()), "a net without parameters", True, "")
+    _try(answer, trial, run, tr("a net with LazyLinear({hidden}), after its dry run", hidden=hidden), True, "")
+    _try(answer, trial, nn.Sequential(nn.ReLU(), nn.Flatten()), tr("a net without parameters"), True, "")
     empty = nn.Linear(width, hidden)
     empty.register_buffer("seen", torch.empty(0))
-    remark = "A tensor of shape (0,) has a shape: what waits for one is another kind of tensor."
-    _try(answer, trial, empty, f"Linear({width}, {hidden}) with a buffer of shape (0,)", True, remark)
+    remark = tr("A tensor of shape (0,) has a shape: what waits for one is another kind of tensor.")
+    _try(
+        answer,
+        trial,
+        empty,
+        tr("Linear({width}, {hidden}) with a buffer of shape (0,)", width=width, hidden=hidden),
+        True,
+        remark,
+    )
     loaded.load_state_dict(run.state_dict())
-    remark = "A state_dict brings the shapes, too: the class is still the lazy one, the parameters are not."
-    _try(answer, trial, loaded, "a lazy net that has loaded the values of a ready one", True, remark)
+    remark = tr("A state_dict brings the shapes, too: the class is still the lazy one, the parameters are not.")
+    _try(answer, trial, loaded, tr("a lazy net that has loaded the values of a ready one"), True, remark)
 
 
 def _try(answer: Answer, trial: Trial, net: nn.Module, text: str, expected: bool, remark: str) -> None:
     """Ask about one net."""
-    trial.plan(text, nudge="What tells a placeholder from a tensor that has its shape?")
+    trial.plan(text, nudge=tr("What tells a placeholder from a tensor that has its shape?"))
     trial.same(trial.call(answer, net), expected, mistakes={remark: not expected} if remark else {})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import N_, Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -35,10 +35,12 @@ def finds_the_first(answer: Answer, trial: Trial) -> None:
     """The index is that of the first layer whose input does not fit, whatever its kind and its place."""
     width, hidden, other = trial.sizes(3)
     fits, relu = nn.Linear(width, hidden), nn.ReLU()
-    unseen = "Not only linear layers have sizes, and the first of them must fit the data: look at what really arrives."
-    before = "This is the place of the layer before: it still did its work, and the next could not take the result."
-    zero = "An index may be 0, and 0 counts as false."
-    later = "This is a later layer. What comes after the first one that fails proves nothing."
+    unseen = tr(
+        "Not only linear layers have sizes, and the first of them must fit the data: look at what really arrives."
+    )
+    before = tr("This is the place of the layer before: it still did its work, and the next could not take the result.")
+    zero = tr("An index may be 0, and 0 counts as false.")
+    later = tr("This is a later layer. What comes after the first one that fails proves nothing.")
     for layers, expected, mistakes in (
         ([fits, nn.BatchNorm1d(other), nn.Linear(hidden, 1)], 1, {unseen: None, before: 0, later: 2}),
         (
@@ -47,11 +49,11 @@ def finds_the_first(answer: Answer, trial: Trial) -> None:
             {zero: None, later: 2},
         ),
         ([fits, relu, nn.Linear(other, hidden), relu, nn.Linear(width, 1)], 2, {later: 4}),
-        ([fits, relu, nn.Linear(hidden, hidden), relu, nn.Linear(other, 1)], 4, {_ONCE: 3}),
+        ([fits, relu, nn.Linear(hidden, hidden), relu, nn.Linear(other, 1)], 4, {tr(_ONCE): 3}),
         ([nn.Unflatten(1, (1, width)), nn.Flatten(), nn.LazyLinear(hidden), nn.Linear(other, 1)], 3, {}),
     ):
         net, X = _net_and_input(trial, layers, width)
-        trial.nudge = "Which layer is the first to raise an error, if each is called with what the one before gave?"
+        trial.nudge = tr("Which layer is the first to raise an error, if each is called with what the one before gave?")
         trial.same(trial.call(answer, net, X), expected, mistakes=mistakes)
 
 
@@ -69,7 +71,7 @@ def gives_none_where_all_fit(answer: Answer, trial: Trial) -> None:
         ],
     ):
         net, X = _net_and_input(trial, layers, width)
-        trial.nudge = "The data came out at the other end: there is no layer to name."
+        trial.nudge = tr("The data came out at the other end: there is no layer to name.")
         came = trial.call(answer, net, X)
         trial.require(came is None, expected="None", got=came)
 
@@ -85,7 +87,7 @@ def leaves_the_net(answer: Answer, trial: Trial) -> None:
         nn.Linear(other, 1),
     ]
     net, X = _net_and_input(trial, layers, width)
-    trial.nudge = "In train mode a net notes what passes it. What could you try instead of the net itself?"
+    trial.nudge = tr("In train mode a net notes what passes it. What could you try instead of the net itself?")
     net[2].eval()
     modes = [layer.training for layer in net]
 
@@ -93,23 +95,28 @@ def leaves_the_net(answer: Answer, trial: Trial) -> None:
 
     trial.require(
         type(net[3]) is nn.LazyLinear,
-        expected="LazyLinear at index 3, as before",
-        got=f"{type(net[3]).__name__} at index 3: its input size is settled",
-        remark="Data has passed the net itself, and there is no way back from Linear to LazyLinear.",
+        expected=tr("LazyLinear at index 3, as before"),
+        got=tr("{kind} at index 3: its input size is settled", kind=type(net[3]).__name__),
+        remark=tr("Data has passed the net itself, and there is no way back from Linear to LazyLinear."),
     )
-    remark = "The mode is part of the net: whoever goes on training it would train in eval mode."
+    remark = tr("The mode is part of the net: whoever goes on training it would train in eval mode.")
     mistakes = {remark: [False] * len(modes)}
-    trial.same([layer.training for layer in net], modes, what="the training flags", mistakes=mistakes)
-    trial.same(net.state_dict()["1.num_batches_tracked"].item(), 0, what="the batches that BatchNorm1d has seen")
+    trial.same([layer.training for layer in net], modes, what=tr("the training flags"), mistakes=mistakes)
+    trial.same(net.state_dict()["1.num_batches_tracked"].item(), 0, what=tr("the batches that BatchNorm1d has seen"))
 
 
-_ONCE = "The ReLU stands in two places and counts twice: net.children() yields each layer once, net itself each place."
+_ONCE = N_(
+    "The ReLU stands in two places and counts twice: net.children() yields each layer once, net itself each place."
+)
 
 
 def _net_and_input(trial: Trial, layers: list[nn.Module], width: int) -> tuple[nn.Sequential, torch.Tensor]:
     """Put the layers into a net, draw an input, and say what is tried."""
     net, X = nn.Sequential(*layers), trial.tensor(trial.size(), width)
-    trial.plan(f"Sequential({', '.join(map(_text, layers))}) on X of shape {tuple(X.shape)}", nudge="")
+    trial.plan(
+        tr("Sequential({layers}) on X of shape {shape}", layers=", ".join(map(_text, layers)), shape=tuple(X.shape)),
+        nudge="",
+    )
     return net, X
 
 

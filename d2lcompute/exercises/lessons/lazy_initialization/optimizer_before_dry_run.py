@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_dict
+from d2lcompute.exercises.authoring import Exercise, Trial, a_dict, tr
 
 __all__ = ["EXERCISE"]
 
@@ -35,25 +35,25 @@ class _Observed:
 
 def compares_the_objects(answer: dict[str, Any], trial: Trial) -> None:
     """The entry same_objects says whether the dry run keeps the parameters' objects."""
-    remark = "Keep list(layer.parameters()) before the dry run, and compare with 'is' afterwards."
+    remark = tr("Keep list(layer.parameters()) before the dry run, and compare with 'is' afterwards.")
     _require_observed(answer, "same_objects", remark, trial)
 
 
 def looks_into_the_optimizer(answer: dict[str, Any], trial: Trial) -> None:
     """The entry optimizer_sees_them says whether the optimizer holds the layer's parameters after the dry run."""
-    remark = "Look into optimizer.param_groups[0]['params'], and ask with 'is' whether layer.weight is among them."
+    remark = tr("Look into optimizer.param_groups[0]['params'], and ask with 'is' whether layer.weight is among them.")
     _require_observed(answer, "optimizer_sees_them", remark, trial)
 
 
 def takes_a_step(answer: dict[str, Any], trial: Trial) -> None:
     """The entry step_changes_weight says whether a step of the optimizer moves the weight."""
-    remark = "Clone the weight, call backward() and step(), and compare. A weight that is not cloned moves along."
+    remark = tr("Clone the weight, call backward() and step(), and compare. A weight that is not cloned moves along.")
     _require_observed(answer, "step_changes_weight", remark, trial)
 
 
 def names_the_class(answer: dict[str, Any], trial: Trial) -> None:
     """The entry class_name_after names the layer's class after the dry run."""
-    remark = "It is the class of the layer, not of its weight, and it is asked for after data has passed."
+    remark = tr("It is the class of the layer, not of its weight, and it is asked for after data has passed.")
     _require_observed(answer, "class_name_after", remark, trial)
 
 
@@ -77,9 +77,9 @@ def _observe() -> _Observed:
 
 def _require_observed(answer: dict[str, Any], key: str, remark: str, trial: Trial) -> None:
     """Compare one entry with what a live layer shows; the report does not say what that is."""
-    trial.plan("layer = nn.LazyLinear(3), an SGD made before its dry run on torch.ones(2, 4)", nudge=remark)
+    trial.plan(tr("layer = nn.LazyLinear(3), an SGD made before its dry run on torch.ones(2, 4)"), nudge=remark)
     same = answer[key] == getattr(_observe(), key)
-    trial.require(same, expected=f"{key!r} as the layer shows it", got=f"{key!r}: {answer[key]!r}")
+    trial.require(same, expected=tr("{key!r} as the layer shows it", key=key), got=f"{key!r}: {answer[key]!r}")
 
 
 SOLUTION = {

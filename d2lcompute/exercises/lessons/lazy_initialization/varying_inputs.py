@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class
+from d2lcompute.exercises.authoring import Exercise, Trial, a_module_class, tr
 
 __all__ = ["EXERCISE"]
 
@@ -42,36 +42,38 @@ def takes_any_width(answer: type[nn.Module], trial: Trial) -> None:
     for width in (trial.size(3, 9), trial.size(10, 20), 1, trial.size(200, 300)):
         X = trial.tensor(rows, width).requires_grad_()
         trial.plan(
-            f"VaryingInputNet({units}) on X of shape {(rows, width)}",
-            nudge="A linear layer, lazy or not, settles on one width. What does each further width need?",
+            tr("VaryingInputNet({units}) on X of shape {shape}", units=units, shape=(rows, width)),
+            nudge=tr("A linear layer, lazy or not, settles on one width. What does each further width need?"),
         )
         came = trial.call(net, X)
         fits = isinstance(came, torch.Tensor) and came.shape == (rows, units)
-        trial.require(fits, expected=f"a tensor of shape {(rows, units)}", got=came)
+        trial.require(fits, expected=tr("a tensor of shape {shape}", shape=(rows, units)), got=came)
         (gradient,) = torch.autograd.grad(came.sin().sum(), X, allow_unused=True)
         silent = width if gradient is None else int((gradient == 0).all(0).sum())
         trial.require(
             silent == 0,
-            expected="an output that depends on each column of X",
-            got=f"{silent} of {width} columns have no influence",
-            remark="What does not fit is cut off: that loses data, and nobody is told.",
+            expected=tr("an output that depends on each column of X"),
+            got=tr("{silent} of {width} columns have no influence", silent=silent, width=width),
+            remark=tr("What does not fit is cut off: that loses data, and nobody is told."),
         )
 
 
 def keeps_the_first_layer(answer: type[nn.Module], trial: Trial) -> None:
     """A width that comes again meets the layer that it met before: the same input gives the same output."""
     net, (X, other) = _net_and_inputs(answer, trial)
-    trial.nudge = "What is done for a width that was seen before?"
+    trial.nudge = tr("What is done for a width that was seen before?")
 
     came = trial.call(net, X)
     trial.call(net, other)
     again = trial.call(net, X)
 
-    remark = "The layer of this width was made anew, with new random values: what it learned would be lost each time."
+    remark = tr(
+        "The layer of this width was made anew, with new random values: what it learned would be lost each time."
+    )
     trial.require(
         isinstance(came, torch.Tensor) and isinstance(again, torch.Tensor) and torch.allclose(came, again),
-        expected=f"the same output for X of shape {tuple(X.shape)} before and after another width",
-        got="another output",
+        expected=tr("the same output for X of shape {shape} before and after another width", shape=tuple(X.shape)),
+        got=tr("another output"),
         remark=remark,
     )
 
@@ -79,7 +81,7 @@ def keeps_the_first_layer(answer: type[nn.Module], trial: Trial) -> None:
 def registers_all(answer: type[nn.Module], trial: Trial) -> None:
     """All that is trained is in parameters(), also what was made for a new width."""
     net, (X, other) = _net_and_inputs(answer, trial)
-    trial.nudge = "Where does a module look for its parts?"
+    trial.nudge = tr("Where does a module look for its parts?")
 
     used = [*_trained(trial.call(net, X)), *_trained(trial.call(net, other))]
 
@@ -87,32 +89,42 @@ def registers_all(answer: type[nn.Module], trial: Trial) -> None:
     lost = {id(parameter) for parameter in used} - known
     trial.require(
         not lost,
-        expected="each tensor that the output depends on, and that can be trained, is in parameters()",
-        got=f"{len(lost)} of them are not",
-        remark="A module does not look for its layers in a plain dict, nor among the variables of forward: they are "
-        "neither trained nor saved.",
+        expected=tr("each tensor that the output depends on, and that can be trained, is in parameters()"),
+        got=tr("{lost_count} of them are not", lost_count=len(lost)),
+        remark=tr(
+            "A module does not look for its layers in a plain dict, nor among the variables of "
+            "forward: they are neither trained nor saved."
+        ),
     )
 
 
 def shares_the_rest(answer: type[nn.Module], trial: Trial) -> None:
     """What follows the first layer is shared: outputs for different widths depend on the same parameters."""
     net, (X, other) = _net_and_inputs(answer, trial)
-    trial.nudge = "What has the width of the input to do with the layers after the first?"
+    trial.nudge = tr("What has the width of the input to do with the layers after the first?")
 
     one, two = _trained(trial.call(net, X)), _trained(trial.call(net, other))
 
     trial.require(
         any(first is second for first in one for second in two),
-        expected="parameters that the outputs for both widths depend on",
+        expected=tr("parameters that the outputs for both widths depend on"),
         got="none",
-        remark="Each width has a whole net of its own: what one learns, the others never hear of.",
+        remark=tr("Each width has a whole net of its own: what one learns, the others never hear of."),
     )
 
 
 def _net_and_inputs(answer: type[nn.Module], trial: Trial) -> tuple[nn.Module, list[torch.Tensor]]:
     """Build the net, and draw two inputs of different widths."""
     units, rows, (width, other) = trial.size(), trial.size(), trial.sizes(2)
-    trial.plan(f"VaryingInputNet({units}) on X of shape {(rows, width)}, then {(rows, other)}", nudge="")
+    trial.plan(
+        tr(
+            "VaryingInputNet({units}) on X of shape {shape}, then {shape2}",
+            units=units,
+            shape=(rows, width),
+            shape2=(rows, other),
+        ),
+        nudge="",
+    )
     return answer(units).eval(), [trial.tensor(rows, width), trial.tensor(rows, other)]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_dict
+from d2lcompute.exercises.authoring import Exercise, Trial, a_dict, tr
 
 __all__ = ["EXERCISE"]
 
@@ -39,30 +39,32 @@ class Shortcut(nn.Module):
 def knows_the_layer(answer: dict[str, Any], trial: Trial) -> None:
     """The entry hidden says what a linear layer and a ReLU give."""
     _require_observed(
-        answer, "hidden", "On which list is a linear layer, and what does a ReLU do with its input?", trial
+        answer, "hidden", tr("On which list is a linear layer, and what does a ReLU do with its input?"), trial
     )
 
 
 def knows_the_sum(answer: dict[str, Any], trial: Trial) -> None:
     """The entry added says what X and hidden give when they are added."""
-    remark = "Two dtypes meet in an operation that is on no list: which of them can hold both?"
+    remark = tr("Two dtypes meet in an operation that is on no list: which of them can hold both?")
     _require_observed(answer, "added", remark, trial)
 
 
 def knows_the_product(answer: dict[str, Any], trial: Trial) -> None:
     """The entry scores says what the matrix product of that sum gives."""
-    remark = "Does autocast ask what a matrix product is given, or what it is?"
+    remark = tr("Does autocast ask what a matrix product is given, or what it is?")
     _require_observed(answer, "scores", remark, trial)
 
 
 def knows_the_loss(answer: dict[str, Any], trial: Trial) -> None:
     """The entry loss says what the loss of these scores is."""
-    _require_observed(answer, "loss", "A loss adds up many squares: on which list is it?", trial)
+    _require_observed(answer, "loss", tr("A loss adds up many squares: on which list is it?"), trial)
 
 
 def knows_the_gradient(answer: dict[str, Any], trial: Trial) -> None:
     """The entry gradient says what arrives at the layer's weight."""
-    remark = "The layer used a cast copy of its weight. Through what does the gradient pass on its way to the weight?"
+    remark = tr(
+        "The layer used a cast copy of its weight. Through what does the gradient pass on its way to the weight?"
+    )
     _require_observed(answer, "gradient", remark, trial)
 
 
@@ -77,11 +79,11 @@ def _observe() -> dict[str, str]:
 
 def _require_observed(answer: dict[str, Any], key: str, remark: str, trial: Trial) -> None:
     """Compare one entry with what a live block shows; the report does not say what that is."""
-    trial.plan("Shortcut() on torch.rand(3, 4) under torch.amp.autocast('cpu', dtype=torch.bfloat16)", nudge=remark)
+    trial.plan(tr("Shortcut() on torch.rand(3, 4) under torch.amp.autocast('cpu', dtype=torch.bfloat16)"), nudge=remark)
     observed = _observe()[key]
     trial.require(
         answer[key].removeprefix("torch.") == observed,
-        expected=f"{key!r} as the block shows it",
+        expected=tr("{key!r} as the block shows it", key=key),
         got=f"{key!r}: {answer[key]!r}",
     )
 

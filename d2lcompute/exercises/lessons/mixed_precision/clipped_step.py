@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -38,7 +38,7 @@ def clipped_step(
 
 def clips_the_true_gradients(answer: Any, trial: Trial) -> None:
     """The step is the one that clipped gradients give without any scaling."""
-    net, X, y = _task(trial, tried="a net with old gradients, scale 65536, max_norm 1, SGD with rate 0.5")
+    net, X, y = _task(trial, tried=tr("a net with old gradients, scale 65536, max_norm 1, SGD with rate 0.5"))
     gradients, norm = _gradients(net, X, y)
     old = _stale(net)
     trial.call(answer, net, X, y, torch.optim.SGD(net.parameters(), lr=0.5), torch.amp.GradScaler("cpu"), 1.0)
@@ -47,15 +47,19 @@ def clips_the_true_gradients(answer: Any, trial: Trial) -> None:
         return [p - 0.5 * factor * g for p, g in zip(old, gradients, strict=True)]
 
     mistakes = {
-        "The weights have hardly moved: were scaled gradients clipped and then divided? Or was a copy trained?": old,
-        "The gradients are not clipped, or not those that the optimizer uses.": after(1.0),
+        tr(
+            "The weights have hardly moved: were scaled gradients clipped and then divided? Or was a copy trained?"
+        ): old,
+        tr("The gradients are not clipped, or not those that the optimizer uses."): after(1.0),
     }
-    trial.same([p.detach() for p in net.parameters()], after(1 / norm), what="the weights after it", mistakes=mistakes)
+    trial.same(
+        [p.detach() for p in net.parameters()], after(1 / norm), what=tr("the weights after it"), mistakes=mistakes
+    )
 
 
 def returns_the_true_norm(answer: Any, trial: Trial) -> None:
     """What comes back is the norm of the gradients as they are: not scaled, not clipped."""
-    net, X, y = _task(trial, tried="scale 1024, max_norm 1: the norm that comes back")
+    net, X, y = _task(trial, tried=tr("scale 1024, max_norm 1: the norm that comes back"))
     norm = _gradients(net, X, y)[1]
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
 
@@ -64,46 +68,49 @@ def returns_the_true_norm(answer: Any, trial: Trial) -> None:
     if isinstance(came, torch.Tensor) and came.numel() == 1:
         came = came.item()
     mistakes = {
-        "This norm is 1024 times too large: it was taken before the gradients were divided by the scale.": 1024 * norm,
-        "This is the norm after clipping: clip_grad_norm_ returns the one before.": 1.0,
+        tr("This norm is 1024 times too large: it was taken before the gradients were divided by the scale."): 1024
+        * norm,
+        tr("This is the norm after clipping: clip_grad_norm_ returns the one before."): 1.0,
     }
-    trial.same(came, norm, what="the norm", mistakes=mistakes)
+    trial.same(came, norm, what=tr("the norm"), mistakes=mistakes)
 
 
 def skips_what_overflows(answer: Any, trial: Trial) -> None:
     """Where a scaled gradient is infinite, the weights stay as they are."""
-    net, X, y = _task(trial, tried="a scale of 2^127, with which the gradients overflow")
+    net, X, y = _task(trial, tried=tr("a scale of 2^127, with which the gradients overflow"))
     before = [p.detach().clone() for p in net.parameters()]
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
 
     trial.call(answer, net, X, y, torch.optim.SGD(net.parameters(), lr=0.1), scaler, 1.0)
 
-    trial.nudge = "Who decides whether the step is taken? The optimizer alone does not know of an overflow."
+    trial.nudge = tr("Who decides whether the step is taken? The optimizer alone does not know of an overflow.")
     came = [p.detach() for p in net.parameters()]
     if any(bool(values.isnan().any()) for values in came):
-        trial.fail(expected="the weights as they were", got="weights that are NaN")
-    trial.same(came, before, what="the weights")
+        trial.fail(expected=tr("the weights as they were"), got=tr("weights that are NaN"))
+    trial.same(came, before, what=tr("the weights"))
 
 
 def adapts_the_scale(answer: Any, trial: Trial) -> None:
     """After the step the scaler has adapted its scale, once."""
-    net, X, y = _task(trial, tried="a scaler that doubles its scale of 1024 after each good step")
+    net, X, y = _task(trial, tried=tr("a scaler that doubles its scale of 1024 after each good step"))
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=1)
 
     trial.call(answer, net, X, y, torch.optim.SGD(net.parameters(), lr=0.1), scaler, 1.0)
 
     trial.require(
         scaler.get_scale() == 2048,
-        expected="the scale 2048 after one good step",
-        got=f"the scale {scaler.get_scale():g}",
-        remark="A scale that nobody adapts stays too high, or too low, for ever: what does the scaler need at the end?",
+        expected=tr("the scale 2048 after one good step"),
+        got=tr("the scale {get_scale:g}", get_scale=scaler.get_scale()),
+        remark=tr(
+            "A scale that nobody adapts stays too high, or too low, for ever: what does the scaler need at the end?"
+        ),
     )
 
 
 def _task(trial: Trial, *, tried: str) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
     """Draw a net, a batch and targets that are far away, so that the gradients' norm is far above 1."""
     width, hidden, rows = trial.sizes(3)
-    trial.plan(tried, nudge="In which order: divide by the scale, clip, step? Only true gradients can be clipped.")
+    trial.plan(tried, nudge=tr("In which order: divide by the scale, clip, step? Only true gradients can be clipped."))
     net = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, 1))
     return net, trial.tensor(rows, width), 30 + trial.tensor(rows, 1)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -29,17 +29,17 @@ def keeps_small_updates(answer: Any, trial: Trial) -> None:
 
     came = answer(weight.clone(), [g.clone() for g in gradients], lr)
 
-    trial.require(isinstance(came, torch.Tensor) and came.shape == weight.shape, expected="a new weight", got=came)
+    trial.require(isinstance(came, torch.Tensor) and came.shape == weight.shape, expected=tr("a new weight"), got=came)
     missed = (came.detach().double() - expected).abs().max().item()
     moved = (weight.double() - came.detach().double()).mean().item()
     remarks = {
-        "The weight is where it was: each update is rounded away before the next one comes.": moved == 0,
-        "The weight runs the other way: a step goes against the gradient.": moved < 0,
+        tr("The weight is where it was: each update is rounded away before the next one comes."): moved == 0,
+        tr("The weight runs the other way: a step goes against the gradient."): moved < 0,
     }
     trial.require(
         missed <= 0.02,  # half of bfloat16's spacing between 4 and 8 is 0.016
-        expected="a weight that is lower by 0.32 on the average",
-        got=f"a weight that is lower by {moved:.2f} on the average" if moved else "the same weight",
+        expected=tr("a weight that is lower by 0.32 on the average"),
+        got=tr("a weight that is lower by {moved:.2f} on the average", moved=moved) if moved else tr("the same weight"),
         remark=next((remark for remark, holds in remarks.items() if holds), ""),
     )
 
@@ -52,9 +52,9 @@ def returns_sixteen_bits(answer: Any, trial: Trial) -> None:
 
     trial.require(
         isinstance(came, torch.Tensor) and came.dtype == weight.dtype,
-        expected=f"a tensor in {weight.dtype}",
+        expected=tr("a tensor in {dtype}", dtype=weight.dtype),
         got=came,
-        remark="The net computes in 16 bits: round once, at the end.",
+        remark=tr("The net computes in 16 bits: round once, at the end."),
     )
 
 
@@ -65,12 +65,12 @@ def leaves_the_weight(answer: Any, trial: Trial) -> None:
 
     answer(weight, gradients, lr)
 
-    remark = "The caller's tensors were written into: make the float32 copy, and write into that."
+    remark = tr("The caller's tensors were written into: make the float32 copy, and write into that.")
     for came, expected in zip([weight, *gradients], before, strict=True):
         trial.require(
             torch.equal(came, expected),
-            expected="the tensors that were handed over are left as they were",
-            got="one of them has other values",
+            expected=tr("the tensors that were handed over are left as they were"),
+            got=tr("one of them has other values"),
             remark=remark,
         )
 
@@ -80,8 +80,12 @@ def _task(trial: Trial) -> tuple[torch.Tensor, list[torch.Tensor], float]:
     rows, columns = trial.sizes(2)
     dtype = trial.choice((torch.bfloat16, torch.float16))
     trial.plan(
-        f"400 gradients near 1, learning rate 0.0008, for a weight of shape {(rows, columns)} in {dtype}",
-        nudge="In which dtype must the running weight be kept from step to step?",
+        tr(
+            "400 gradients near 1, learning rate 0.0008, for a weight of shape {shape} in {dtype}",
+            shape=(rows, columns),
+            dtype=dtype,
+        ),
+        nudge=tr("In which dtype must the running weight be kept from step to step?"),
     )
     weight = (6 + trial.tensor(rows, columns).clamp(-1, 1)).to(dtype)
     gradients = (1 + 0.1 * trial.tensor(400, rows, columns).clamp(-2, 2)).to(dtype)

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -30,19 +30,22 @@ def freeze_all_but(net: nn.Module, prefix: str) -> list[str]:
 def freezes_the_others(answer: Answer, trial: Trial) -> None:
     """Parameters whose names do not begin with prefix are frozen: they require no gradient."""
     for prefix in _PREFIXES:
-        net = _net(trial, prefix, nudge="A name tells the way from the outermost block inwards: where does it begin?")
+        net = _net(
+            trial, prefix, nudge=tr("A name tells the way from the outermost block inwards: where does it begin?")
+        )
         trial.call(answer, net, prefix)
 
         others = [name for name, _ in net.named_parameters() if not name.startswith(prefix)]
         left = [name for name in others if net.get_parameter(name).requires_grad]
-        nothing = (
-            "Nothing was frozen: requires_grad is a property of parameters. On a module it is an attribute that nobody "
-            "reads, and on the values in state_dict() it changes other tensor objects than the net's."
+        nothing = tr(
+            "Nothing was frozen: requires_grad is a property of parameters. On a module it is an "
+            "attribute that nobody reads, and on the values in state_dict() it changes other tensor "
+            "objects than the net's."
         )
         trial.require(
             not left,
-            expected=f"frozen: {', '.join(others)}",
-            got=f"still trainable: {', '.join(left)}",
+            expected=tr("frozen: {others}", others=", ".join(others)),
+            got=tr("still trainable: {left}", left=", ".join(left)),
             remark=nothing if left == others else "",
         )
 
@@ -51,18 +54,20 @@ def trains_the_chosen(answer: Answer, trial: Trial) -> None:
     """Parameters whose names begin with prefix are trainable, also if they were frozen before."""
     for prefix in _PREFIXES:
         for frozen in (False, True):
-            state = "all of it frozen before" if frozen else "none of it frozen before"
-            net = _net(trial, prefix, state, nudge="Which names begin with the prefix? All of them are to be trained.")
+            state = tr("all of it frozen before") if frozen else tr("none of it frozen before")
+            net = _net(
+                trial, prefix, state, nudge=tr("Which names begin with the prefix? All of them are to be trained.")
+            )
             net.requires_grad_(not frozen)
             trial.call(answer, net, prefix)
 
             chosen = [name for name, _ in net.named_parameters() if name.startswith(prefix)]
             lost = [name for name in chosen if not net.get_parameter(name).requires_grad]
-            remark = "What was frozen earlier stays frozen: thaw what is to be trained now."
+            remark = tr("What was frozen earlier stays frozen: thaw what is to be trained now.")
             trial.require(
                 not lost,
-                expected=f"trainable: {', '.join(chosen)}",
-                got=f"frozen: {', '.join(lost)}",
+                expected=tr("trainable: {chosen}", chosen=", ".join(chosen)),
+                got=tr("frozen: {lost}", lost=", ".join(lost)),
                 remark=remark if frozen else "",
             )
 
@@ -70,18 +75,18 @@ def trains_the_chosen(answer: Answer, trial: Trial) -> None:
 def returns_the_names(answer: Answer, trial: Trial) -> None:
     """The result is the list of the names of all trainable parameters, in the net's order."""
     for prefix in _PREFIXES:
-        net = _net(trial, prefix, nudge="Return the full names, as named_parameters() gives them, in a list.")
+        net = _net(trial, prefix, nudge=tr("Return the full names, as named_parameters() gives them, in a list."))
         names = [name for name, _ in net.named_parameters()]
         chosen = [name for name in names if name.startswith(prefix)]
 
         came = trial.call(answer, net, prefix)
 
         mistakes = {
-            "These are the names of those that were frozen.": [name for name in names if name not in chosen],
-            "The names have lost their beginning: get_parameter(name) would not find them.": [
+            tr("These are the names of those that were frozen."): [name for name in names if name not in chosen],
+            tr("The names have lost their beginning: get_parameter(name) would not find them."): [
                 name.removeprefix(prefix) for name in chosen
             ],
-            "These are all names, not only those that begin with the prefix.": names,
+            tr("These are all names, not only those that begin with the prefix."): names,
         }
         trial.same(came, chosen, mistakes=mistakes)
 
@@ -94,7 +99,16 @@ def _net(trial: Trial, prefix: str, state: str = "", *, nudge: str) -> nn.Module
     a, b, c = trial.sizes(3)
     net = nn.Sequential(nn.Sequential(nn.Linear(a, b), nn.Linear(b, b)), nn.Linear(b, c))
     text = f"Sequential(Sequential(Linear({a}, {b}), Linear({b}, {b})), Linear({b}, {c}))"
-    trial.plan(f"prefix {prefix!r}, net {text}{', ' if state else ''}{state}", nudge=nudge)
+    trial.plan(
+        tr(
+            "prefix {prefix!r}, net {text}{value}{state}",
+            prefix=prefix,
+            text=text,
+            value=", " if state else "",
+            state=state,
+        ),
+        nudge=nudge,
+    )
     return net
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -29,18 +29,18 @@ def finds_every_level(answer: Callable[[nn.Module], Any], trial: Trial) -> None:
     net = nn.Sequential(inner, nn.Linear(c, a))
     trial.plan(
         f"Sequential(Sequential(Linear({a}, {b}), ReLU(), Sequential(Linear({b}, {c}, bias=False))), Linear({c}, {a}))",
-        nudge="A part of a net may itself have parts: how does a name show the way to it?",
+        nudge=tr("A part of a net may itself have parts: how does a name show the way to it?"),
     )
 
     came = _shapes(answer, net, trial)
 
     expected = {"0.0.bias": (b,), "0.0.weight": (b, a), "0.2.0.weight": (c, b), "1.bias": (a,), "1.weight": (a, c)}
     mistakes = {
-        "The sizes stand in the other order: nn.Linear(in, out) keeps its weight as (out, in).": {
+        tr("The sizes stand in the other order: nn.Linear(in, out) keeps its weight as (out, in)."): {
             name: shape[::-1] for name, shape in expected.items()
         },
-        "Only the outermost level is there.": {name: expected[name] for name in ("1.bias", "1.weight")},
-        "The shapes are lists: a tuple is asked for.": {name: list(shape) for name, shape in expected.items()},
+        tr("Only the outermost level is there."): {name: expected[name] for name in ("1.bias", "1.weight")},
+        tr("The shapes are lists: a tuple is asked for."): {name: list(shape) for name, shape in expected.items()},
     }
     trial.same(dict(sorted(came.items())), expected, mistakes=mistakes)
 
@@ -49,15 +49,15 @@ def leaves_buffers_out(answer: Callable[[nn.Module], Any], trial: Trial) -> None
     """Only parameters are listed, no buffers."""
     width = trial.size()
     net = nn.Sequential(nn.BatchNorm1d(width), nn.Linear(width, width))
-    trial.plan(f"Sequential(BatchNorm1d({width}), Linear({width}, {width}))", nudge="What does an optimizer train?")
+    trial.plan(f"Sequential(BatchNorm1d({width}), Linear({width}, {width}))", nudge=tr("What does an optimizer train?"))
 
     extra = set(_shapes(answer, net, trial)) - {"0.weight", "0.bias", "1.weight", "1.bias"}
 
     trial.require(
         not extra,
-        expected="no names but those of parameters",
-        got=f"also {min(extra, default='')!r}",
-        remark="That is a buffer: saved in state_dict(), but no optimizer trains it.",
+        expected=tr("no names but those of parameters"),
+        got=tr("also {extra!r}", extra=min(extra, default="")),
+        remark=tr("That is a buffer: saved in state_dict(), but no optimizer trains it."),
     )
 
 
@@ -66,17 +66,18 @@ def keeps_the_order(answer: Callable[[nn.Module], Any], trial: Trial) -> None:
     width, depth = trial.size(), trial.size(11, 13)
     net = nn.Sequential(*[nn.Linear(width, width) for _ in range(depth)])
     trial.plan(
-        f"a Sequential of {depth} layers Linear({width}, {width})", nudge="In which order does data pass through?"
+        tr("a Sequential of {depth} layers Linear({width}, {width})", depth=depth, width=width),
+        nudge=tr("In which order does data pass through?"),
     )
 
     came = list(_shapes(answer, net, trial))
 
     expected = [f"{i}.{name}" for i in range(depth) for name in ("weight", "bias")]
-    remark = "The names are sorted as words, where '10' comes before '2'."
+    remark = tr("The names are sorted as words, where '10' comes before '2'.")
     trial.require(
         sorted(came) != sorted(expected) or came == expected,
-        expected="the names in the order in which the net holds them",
-        got=f"a dict that begins with {came[:4]}",
+        expected=tr("the names in the order in which the net holds them"),
+        got=tr("a dict that begins with {came}", came=came[:4]),
         remark=remark if came == sorted(expected) else "",
     )
 
@@ -85,11 +86,14 @@ def lists_frozen_ones_too(answer: Callable[[nn.Module], Any], trial: Trial) -> N
     """A parameter that is frozen is still a parameter."""
     width = trial.size()
     net = nn.Sequential(nn.Linear(width, width).requires_grad_(False), nn.Linear(width, width))
-    trial.plan(f"two Linear({width}, {width}), the first one frozen", nudge="Does freezing a weight take it away?")
+    trial.plan(
+        tr("two Linear({width}, {width}), the first one frozen", width=width),
+        nudge=tr("Does freezing a weight take it away?"),
+    )
 
     came = _shapes(answer, net, trial)
 
-    trial.require("0.weight" in came, expected="'0.weight' among the names", got=f"only {list(came)}")
+    trial.require("0.weight" in came, expected=tr("'0.weight' among the names"), got=tr("only {came}", came=list(came)))
 
 
 def _shapes(answer: Callable[[nn.Module], Any], net: nn.Module, trial: Trial) -> Shapes:
@@ -97,9 +101,11 @@ def _shapes(answer: Callable[[nn.Module], Any], net: nn.Module, trial: Trial) ->
     came = trial.call(answer, net)
     trial.require(
         isinstance(came, dict) and all(isinstance(name, str) for name in came),
-        expected="a dict from names to shapes",
+        expected=tr("a dict from names to shapes"),
         got=came,
-        remark="It gave None: is a return missing?" if came is None else "Pair each name with a shape, in a dict.",
+        remark=tr("It gave None: is a return missing?")
+        if came is None
+        else tr("Pair each name with a shape, in a dict."),
     )
     return came
 

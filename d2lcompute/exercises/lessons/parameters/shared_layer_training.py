@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -43,12 +43,14 @@ def returns_the_gradients(answer: Any, trial: Trial) -> None:
     came = _pairs(answer(*copy.deepcopy(task)), task[-1], trial)
 
     mistakes = {
-        "Each step adds its gradient to those before: what empties them between the steps?": _train(*task, add=True)[1],
-        "The squared errors are summed up, not averaged.": _train(*task, reduction="sum")[1],
-        "All entries show the same step: they are one tensor, which training fills anew.": _train(*task)[1][-1:]
+        tr("Each step adds its gradient to those before: what empties them between the steps?"): _train(
+            *task, add=True
+        )[1],
+        tr("The squared errors are summed up, not averaged."): _train(*task, reduction="sum")[1],
+        tr("All entries show the same step: they are one tensor, which training fills anew."): _train(*task)[1][-1:]
         * task[-1],
     }
-    trial.same([gradient for _, gradient in came], _train(*task)[1], what="the gradients", mistakes=mistakes)
+    trial.same([gradient for _, gradient in came], _train(*task)[1], what=tr("the gradients"), mistakes=mistakes)
 
 
 def returns_the_weights(answer: Any, trial: Trial) -> None:
@@ -59,11 +61,11 @@ def returns_the_weights(answer: Any, trial: Trial) -> None:
     came = _pairs(answer(*copy.deepcopy(task)), task[-1], trial)
 
     mistakes = {
-        "All entries show the last step: they are one tensor, which training goes on changing.": weights[-1:]
+        tr("All entries show the last step: they are one tensor, which training goes on changing."): weights[-1:]
         * task[-1],
-        "These are the weights before each step.": [task[1].weight, *weights[:-1]],
+        tr("These are the weights before each step."): [task[1].weight, *weights[:-1]],
     }
-    trial.same([weight for weight, _ in came], weights, what="the weights", mistakes=mistakes)
+    trial.same([weight for weight, _ in came], weights, what=tr("the weights"), mistakes=mistakes)
 
 
 def trains_the_whole_net(answer: Any, trial: Trial) -> None:
@@ -75,8 +77,8 @@ def trains_the_whole_net(answer: Any, trial: Trial) -> None:
 
     trial.call(answer, *task)
 
-    remark = "The net that was handed over is as it was: its copy was trained."
-    trial.same(list(net.parameters()), expected, what="the net's parameters", mistakes={remark: before})
+    remark = tr("The net that was handed over is as it was: its copy was trained.")
+    trial.same(list(net.parameters()), expected, what=tr("the net's parameters"), mistakes={remark: before})
 
 
 def _task(trial: Trial) -> tuple[nn.Module, nn.Linear, torch.Tensor, torch.Tensor, float, int]:
@@ -86,8 +88,13 @@ def _task(trial: Trial) -> tuple[nn.Module, nn.Linear, torch.Tensor, torch.Tenso
     layers = (nn.Linear(width, hidden).double(), nn.Tanh(), shared, nn.Tanh(), shared, nn.Linear(hidden, 1).double())
     steps = trial.size(3, 5)
     trial.plan(
-        f"{steps} steps, one Linear({hidden}, {hidden}) in two places of the net, X of shape {(rows, width)}",
-        nudge="Write one step on paper: which gradient is it that moves the weight, and when is the weight read?",
+        tr(
+            "{steps} steps, one Linear({hidden}, {hidden}) in two places of the net, X of shape {shape}",
+            steps=steps,
+            hidden=hidden,
+            shape=(rows, width),
+        ),
+        nudge=tr("Write one step on paper: which gradient is it that moves the weight, and when is the weight read?"),
     )
     X, y = trial.tensor(rows, width, dtype=torch.float64), trial.tensor(rows, 1, dtype=torch.float64)
     return nn.Sequential(*layers), shared, X, y, 0.1, steps
@@ -127,9 +134,11 @@ def _pairs(came: Any, steps: int, trial: Trial) -> Pairs:
     pairs = isinstance(came, list) and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in came)
     trial.require(
         pairs and len(came) == steps,
-        expected=f"a list of {steps} pairs (weight, gradient), one for each step",
-        got=f"a list of {len(came)} pairs" if pairs else came,
-        remark="It gave None: is a return missing?" if came is None else "Append one pair in each turn of the loop.",
+        expected=tr("a list of {steps} pairs (weight, gradient), one for each step", steps=steps),
+        got=tr("a list of {came_count} pairs", came_count=len(came)) if pairs else came,
+        remark=tr("It gave None: is a return missing?")
+        if came is None
+        else tr("Append one pair in each turn of the loop."),
     )
     return came
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function, shown
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, shown, tr
 
 __all__ = ["EXERCISE"]
 
@@ -30,46 +30,50 @@ def snapshot(net: nn.Module) -> dict[str, torch.Tensor]:
 
 def holds_all_values(answer: Answer, trial: Trial) -> None:
     """The result has all names and values of net.state_dict(), so that it can be loaded back."""
-    net = _net(trial, nudge="What does load_state_dict expect to find, besides the parameters?")
+    net = _net(trial, nudge=tr("What does load_state_dict expect to find, besides the parameters?"))
 
     came = _state(answer, net, trial)
 
     parameters = {name: parameter.detach() for name, parameter in net.named_parameters()}
-    lost = "Only the parameters are there: buffers, such as a running mean, are part of the net's state too."
+    lost = tr("Only the parameters are there: buffers, such as a running mean, are part of the net's state too.")
     trial.same(_sorted(came), _sorted(net.state_dict()), mistakes={lost: _sorted(parameters)})
 
 
 def stays_as_it_is(answer: Answer, trial: Trial) -> None:
     """Training goes on, and the values in the result stay what they were: those of parameters and those of buffers."""
-    net = _net(trial, "looked at after a training step", nudge="Whose memory do the values of the result lie in?")
+    net = _net(
+        trial, tr("looked at after a training step"), nudge=tr("Whose memory do the values of the result lie in?")
+    )
     before = copy.deepcopy(net.state_dict())
 
     came = _state(answer, net, trial)
 
     _train(net, trial)
     moved = [name for name in before if name in came and not torch.equal(came[name], before[name])]
-    remark = "Parameters were copied, buffers were not: a running mean is changed in place, too."
+    remark = tr("Parameters were copied, buffers were not: a running mean is changed in place, too.")
     trial.require(
         not moved,
-        expected="all values as before the step",
-        got=f"changed by the step: {', '.join(moved)}",
+        expected=tr("all values as before the step"),
+        got=tr("changed by the step: {moved}", moved=", ".join(moved)),
         remark="" if any("weight" in name or "bias" in name for name in moved) else remark,
     )
 
 
 def keeps_no_history(answer: Answer, trial: Trial) -> None:
     """The values are plain ones: they require no gradient, and hold no record of how they were made."""
-    net = _net(trial, nudge="What does state_dict() leave out of a parameter?")
+    net = _net(trial, nudge=tr("What does state_dict() leave out of a parameter?"))
 
     came = _state(answer, net, trial)
 
     recorded = [name for name, values in came.items() if values.requires_grad]
     trial.require(
         not recorded,
-        expected="values that require no gradient",
-        got=f"require a gradient: {', '.join(recorded)}",
-        remark="A clone of a parameter is recorded as computed from it: what is computed with it later would send "
-        "gradients back into the net. state_dict() gives values without that.",
+        expected=tr("values that require no gradient"),
+        got=tr("require a gradient: {recorded}", recorded=", ".join(recorded)),
+        remark=tr(
+            "A clone of a parameter is recorded as computed from it: what is computed with it later "
+            "would send gradients back into the net. state_dict() gives values without that."
+        ),
     )
 
 
@@ -77,7 +81,7 @@ def _net(trial: Trial, what: str = "", *, nudge: str) -> nn.Module:
     """Draw a net with parameters and buffers, trained for one step."""
     a, b = trial.sizes(2)
     net = nn.Sequential(nn.Linear(a, b), nn.BatchNorm1d(b), nn.Linear(b, 1))
-    text = f"snapshot of Sequential(Linear({a}, {b}), BatchNorm1d({b}), Linear({b}, 1))"
+    text = tr("snapshot of Sequential(Linear({a}, {b}), BatchNorm1d({b}), Linear({b}, 1))", a=a, b=b)
     trial.plan(f"{text}{', ' if what else ''}{what}", nudge=nudge)
     _train(net, trial)
     return net
@@ -92,14 +96,14 @@ def _train(net: nn.Module, trial: Trial) -> None:
 def _state(answer: Answer, net: nn.Module, trial: Trial) -> State:
     """Call the answer, and see that it gives a dict of tensors."""
     came = trial.call(answer, net)
-    remark = "Give back names and values, as net.state_dict() does."
+    remark = tr("Give back names and values, as net.state_dict() does.")
     if isinstance(came, nn.Module):
-        remark = "That is a whole net: only its state is asked for, which load_state_dict can load."
+        remark = tr("That is a whole net: only its state is asked for, which load_state_dict can load.")
     elif came is None:
-        remark = "It gave None: is a return missing?"
+        remark = tr("It gave None: is a return missing?")
     trial.require(
         isinstance(came, dict) and all(isinstance(values, torch.Tensor) for values in came.values()),
-        expected="a dict from names to tensors",
+        expected=tr("a dict from names to tensors"),
         got=shown(came),
         remark=remark,
     )

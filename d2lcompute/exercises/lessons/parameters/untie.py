@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import N_, Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -37,59 +37,65 @@ def untie(net: nn.Module) -> nn.Module:
 def unties_every_place(answer: Answer, trial: Trial) -> None:
     """In the copy there is a parameter of its own, with memory of its own, under each name."""
     for text, net, _ in _nets(trial):
-        trial.plan(text, nudge="Which names does the net have, if duplicates are kept, and must the copy have?")
+        trial.plan(text, nudge=tr("Which names does the net have, if duplicates are kept, and must the copy have?"))
         came = _named(_net(answer, net, trial))
-        trial.same(list(came), list(_named(net)), what="the names, duplicates kept")
+        trial.same(list(came), list(_named(net)), what=tr("the names, duplicates kept"))
         for one, other in combinations(came, 2):
             trial.require(
                 came[one] is not came[other],
-                expected=f"{one} and {other} are two parameters",
-                got="one parameter under both names",
-                remark=_IN_ONE_MODULE if one.rpartition(".")[0] == other.rpartition(".")[0] else _IN_TWO_PLACES,
+                expected=tr("{one} and {other} are two parameters", one=one, other=other),
+                got=tr("one parameter under both names"),
+                remark=tr(_IN_ONE_MODULE) if one.rpartition(".")[0] == other.rpartition(".")[0] else tr(_IN_TWO_PLACES),
             )
             trial.require(
                 _memory(came[one]) != _memory(came[other]),
-                expected=f"{one} and {other} have memory of their own",
-                got="two parameters in one piece of memory",
-                remark="Two objects that share their memory still change together: clone what they hold.",
+                expected=tr("{one} and {other} have memory of their own", one=one, other=other),
+                got=tr("two parameters in one piece of memory"),
+                remark=tr("Two objects that share their memory still change together: clone what they hold."),
             )
 
 
 def computes_the_same(answer: Answer, trial: Trial) -> None:
     """The copy gives the outputs that the net gives, and what was frozen is frozen in it."""
     for text, net, X in _nets(trial):
-        trial.plan(f"{text}, on X of shape {tuple(X.shape)}", nudge="Which values does each place begin with?")
+        trial.plan(
+            tr("{text}, on X of shape {shape}", text=text, shape=tuple(X.shape)),
+            nudge=tr("Which values does each place begin with?"),
+        )
         came = _net(answer, net, trial)
         trial.same(trial.call(came, X), net(X))
         frozen = [[name for name, each in _named(one).items() if not each.requires_grad] for one in (came, net)]
-        remark = "nn.Parameter(values) is trainable unless it is told otherwise: this one was not."
-        trial.same(frozen[0], frozen[1], what="the names of what is frozen", mistakes={remark: []})
+        remark = tr("nn.Parameter(values) is trainable unless it is told otherwise: this one was not.")
+        trial.same(frozen[0], frozen[1], what=tr("the names of what is frozen"), mistakes={remark: []})
 
 
 def leaves_the_net_alone(answer: Answer, trial: Trial) -> None:
     """The net that was handed over stays as it is: tied, and with memory that the copy does not look into."""
     for text, net, _ in _nets(trial):
-        trial.plan(f"{text}, the net itself afterwards", nudge="Is what you change a part of the copy, or of the net?")
+        trial.plan(
+            tr("{text}, the net itself afterwards", text=text),
+            nudge=tr("Is what you change a part of the copy, or of the net?"),
+        )
         before = _named(net)
         came = _net(answer, net, trial)
         after = _named(net)
         trial.require(
             list(after) == list(before) and all(after[name] is before[name] for name in before),
-            expected="the net has the parameters that it had",
-            got="other parameters, or other names",
-            remark="The net itself was untied: its owner wanted it tied.",
+            expected=tr("the net has the parameters that it had"),
+            got=tr("other parameters, or other names"),
+            remark=tr("The net itself was untied: its owner wanted it tied."),
         )
         shared = {_memory(each) for each in before.values()} & {_memory(each) for each in _named(came).values()}
         trial.require(
             not shared,
-            expected="a copy with memory of its own",
-            got="a copy that shares memory with the net",
-            remark="Training the copy would change the net.",
+            expected=tr("a copy with memory of its own"),
+            got=tr("a copy that shares memory with the net"),
+            remark=tr("Training the copy would change the net."),
         )
 
 
-_IN_ONE_MODULE = "Both names belong to one module, so copying modules one by one does not part them."
-_IN_TWO_PLACES = (
+_IN_ONE_MODULE = N_("Both names belong to one module, so copying modules one by one does not part them.")
+_IN_TWO_PLACES = N_(
     "It still stands in both places. A deep copy keeps what is tied, and children() and parameters() meet a thing only "
     "once, in however many places it stands."
 )
@@ -116,14 +122,14 @@ def _nets(trial: Trial) -> list[tuple[str, nn.Module, torch.Tensor]]:
     layers = f"Linear({width}, {width})"
     chosen = (
         (
-            f"Sequential(a, Tanh(), a, Sequential(a, Tanh()), a) with one a = {layers}",
+            tr("Sequential(a, Tanh(), a, Sequential(a, Tanh()), a) with one a = {layers}", layers=layers),
             nn.Sequential(shared, nn.Tanh(), shared, nn.Sequential(shared, nn.Tanh()), shared),
         ),
         (
-            f"two {layers} with one weight and two biases, the first bias frozen",
+            tr("two {layers} with one weight and two biases, the first bias frozen", layers=layers),
             nn.Sequential(first, nn.Tanh(), last),
         ),
-        ("a module with one parameter under the names gain and shift", _TwoNames(width)),
+        (tr("a module with one parameter under the names gain and shift"), _TwoNames(width)),
     )
     return [(text, net, trial.tensor(trial.size(), width)) for text, net in chosen]
 
@@ -131,8 +137,10 @@ def _nets(trial: Trial) -> list[tuple[str, nn.Module, torch.Tensor]]:
 def _net(answer: Answer, net: nn.Module, trial: Trial) -> nn.Module:
     """Call the answer, and see that it gives a net."""
     came = trial.call(answer, net)
-    remark = "It gave None: is a return missing?" if came is None else "Return the copy, a net like the one given."
-    trial.require(isinstance(came, nn.Module), expected="a net", got=came, remark=remark)
+    remark = (
+        tr("It gave None: is a return missing?") if came is None else tr("Return the copy, a net like the one given.")
+    )
+    trial.require(isinstance(came, nn.Module), expected=tr("a net"), got=came, remark=remark)
     return came
 
 

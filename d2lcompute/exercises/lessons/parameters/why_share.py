@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -29,16 +29,16 @@ def counts_what_is_there(answer: Callable[[nn.Module], Any], trial: Trial) -> No
     came = _pair(answer, net, trial)[0]
 
     mistakes = {
-        "A parameter that is used in several places is there only once.": untied,
-        "These are the parameters of every module and of all modules inside it: most are counted more than once.": sum(
-            parameter.numel() for module in net.modules() for parameter in module.parameters()
-        ),
-        "These are tensors. How many numbers are in them?": len(list(net.parameters())),
-        "Frozen parameters are missing: they are not trained now, but they are there.": sum(
+        tr("A parameter that is used in several places is there only once."): untied,
+        tr(
+            "These are the parameters of every module and of all modules inside it: most are counted more than once."
+        ): sum(parameter.numel() for module in net.modules() for parameter in module.parameters()),
+        tr("These are tensors. How many numbers are in them?"): len(list(net.parameters())),
+        tr("Frozen parameters are missing: they are not trained now, but they are there."): sum(
             parameter.numel() for parameter in net.parameters() if parameter.requires_grad
         ),
     }
-    trial.same(came, tied, what="the number of parameters with tying", mistakes=mistakes)
+    trial.same(came, tied, what=tr("the number of parameters with tying"), mistakes=mistakes)
 
 
 def counts_each_place(answer: Callable[[nn.Module], Any], trial: Trial) -> None:
@@ -48,12 +48,12 @@ def counts_each_place(answer: Callable[[nn.Module], Any], trial: Trial) -> None:
     came = _pair(answer, net, trial)[1]
 
     mistakes = {
-        "parameters() gives a shared parameter once; here each place counts.": tied,
-        "Buffers are counted too: state_dict() holds more than parameters.": sum(
+        tr("parameters() gives a shared parameter once; here each place counts."): tied,
+        tr("Buffers are counted too: state_dict() holds more than parameters."): sum(
             tensor.numel() for tensor in net.state_dict().values()
         ),
     }
-    trial.same(came, untied, what="the number of parameters without tying", mistakes=mistakes)
+    trial.same(came, untied, what=tr("the number of parameters without tying"), mistakes=mistakes)
 
 
 def _tied_net(trial: Trial) -> tuple[nn.Module, int, int]:
@@ -66,8 +66,13 @@ def _tied_net(trial: Trial) -> tuple[nn.Module, int, int]:
     inner = nn.Sequential(*[shared] * places, nn.BatchNorm1d(h))
     net = nn.Sequential(nn.Linear(d, h).requires_grad_(False), inner, decoder)
     trial.plan(
-        f"Linear({d}, {h}) frozen, {places} times one Linear({h}, {h}), BatchNorm1d({h}), a Linear with its weight",
-        nudge="Which objects are there, and in how many places does each of them stand?",
+        tr(
+            "Linear({d}, {h}) frozen, {places} times one Linear({h}, {h}), BatchNorm1d({h}), a Linear with its weight",
+            d=d,
+            h=h,
+            places=places,
+        ),
+        nudge=tr("Which objects are there, and in how many places does each of them stand?"),
     )
     rest = d * h + h + 2 * h  # the first layer and the normalisation
     return net, rest + h * h + 2 * h, rest + places * (h * h + h) + h * h + h
@@ -77,7 +82,9 @@ def _pair(answer: Callable[[nn.Module], Any], net: nn.Module, trial: Trial) -> A
     """Call the answer, and see that it gives two things."""
     came = trial.call(answer, net)
     two = isinstance(came, tuple | list) and len(came) == 2
-    trial.require(two, expected="a tuple of two integers", got=came, remark="Return both numbers: with tying, without.")
+    trial.require(
+        two, expected=tr("a tuple of two integers"), got=came, remark=tr("Return both numbers: with tying, without.")
+    )
     return came
 
 

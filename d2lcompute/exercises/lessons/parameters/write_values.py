@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function, plain_text
+from d2lcompute.exercises.authoring import N_, Exercise, Trial, a_function, plain_text, tr
 
 __all__ = ["EXERCISE"]
 
@@ -32,63 +32,78 @@ def write_values(net: nn.Module, name: str, values: torch.Tensor) -> None:
 
 def writes_the_values(answer: Answer, trial: Trial) -> None:
     """Afterwards the named parameter has the values, and all others have theirs."""
-    net, name, values = _task(trial, nudge=_PLAIN)
+    net, name, values = _task(trial, nudge=tr(_PLAIN))
     expected = {each: parameter.detach().clone() for each, parameter in net.named_parameters()}
     before, expected[name] = expected[name], values.clone()
 
     trial.call(answer, net, name, values)
 
     for each, parameter in net.named_parameters():
-        mistakes = {"The values were added to those that were there.": before + values, "It was not changed.": before}
+        mistakes = {
+            tr("The values were added to those that were there."): before + values,
+            tr("It was not changed."): before,
+        }
         if each != name:
-            mistakes = {f"The name is {name!r}, the whole of it: other names end in the same way.": values}
+            mistakes = {
+                tr("The name is {name!r}, the whole of it: other names end in the same way.", name=name): values
+            }
         trial.same(parameter.detach(), expected[each], what=each, mistakes=mistakes)
 
 
 def keeps_the_parameter(answer: Answer, trial: Trial) -> None:
     """The parameter is the object that it was, and still trainable: an optimizer made earlier goes on training it."""
-    net, name, values = _task(trial, what=", looked at as an object", nudge="Is it still there, and still trainable?")
+    net, name, values = _task(
+        trial, what=tr(", looked at as an object"), nudge=tr("Is it still there, and still trainable?")
+    )
     parameter = net.get_parameter(name)
 
     trial.call(answer, net, name, values)
 
-    remark = "Under this name there is a new parameter now: an optimizer made earlier trains the old one."
+    remark = tr("Under this name there is a new parameter now: an optimizer made earlier trains the old one.")
     trial.require(
-        net.get_parameter(name) is parameter, expected="the parameter that was there", got="another", remark=remark
+        net.get_parameter(name) is parameter, expected=tr("the parameter that was there"), got="another", remark=remark
     )
-    remark = "The parameter was frozen, and stayed so: torch.no_grad() ends by itself."
+    remark = tr("The parameter was frozen, and stayed so: torch.no_grad() ends by itself.")
     trial.same(parameter.requires_grad, True, what="requires_grad", mistakes={remark: False})
 
 
 def refuses_other_shapes(answer: Answer, trial: Trial) -> None:
     """Values of another shape raise a ValueError and change nothing, also where they would broadcast."""
-    net, name, values = _task(trial, nudge="Compare the shapes before you write.")
+    net, name, values = _task(trial, nudge=tr("Compare the shapes before you write."))
     parameter = net.get_parameter(name)
     before = parameter.detach().clone()
     for wrong in (values[0], values[:1], torch.stack((values, values)), values.reshape(-1)):
         shape = tuple(wrong.shape)
-        trial.plan(f"values of shape {shape} for {name}, which has shape {tuple(before.shape)}", nudge=trial.nudge)
+        trial.plan(
+            tr(
+                "values of shape {shape} for {name}, which has shape {shape2}",
+                shape=shape,
+                name=name,
+                shape2=tuple(before.shape),
+            ),
+            nudge=trial.nudge,
+        )
 
         came = _raised(answer, net, name, wrong, trial)
 
         trial.require(
             came.startswith("ValueError"),
             expected="ValueError",
-            got=came or "no exception",
-            remark=_ANOTHER_ERROR if came else _about_silence(parameter, values, wrong),
+            got=came or tr("no exception"),
+            remark=tr(_ANOTHER_ERROR) if came else _about_silence(parameter, values, wrong),
         )
         trial.require(
             torch.equal(parameter, before),
-            expected="a parameter that has not changed",
-            got=f"a parameter of shape {tuple(parameter.shape)} with other values",
-            remark="The exception comes too late: the values are written already.",
+            expected=tr("a parameter that has not changed"),
+            got=tr("a parameter of shape {shape} with other values", shape=tuple(parameter.shape)),
+            remark=tr("The exception comes too late: the values are written already."),
         )
 
 
 def lets_autograd_notice(answer: Answer, trial: Trial) -> None:
     """Autograd notices the change: a backward pass that needs the old values refuses, and gives no wrong gradient."""
     net, name, values = _task(
-        trial, nudge="Which way of writing is counted, and which one goes behind autograd's back?"
+        trial, nudge=tr("Which way of writing is counted, and which one goes behind autograd's back?")
     )
     loss = net.get_parameter(name).square().sum()
     trial.plan(f"loss = ({name} ** 2).sum(); write_values(net, {name!r}, values); loss.backward()", nudge=trial.nudge)
@@ -100,22 +115,24 @@ def lets_autograd_notice(answer: Answer, trial: Trial) -> None:
     except RuntimeError:
         return
     trial.fail(
-        expected="backward() refuses: modified by an inplace operation",
-        got="backward() went through",
-        remark="The change was not counted, as with .data, so backward mixes old and new values in silence.",
+        expected=tr("backward() refuses: modified by an inplace operation"),
+        got=tr("backward() went through"),
+        remark=tr("The change was not counted, as with .data, so backward mixes old and new values in silence."),
     )
 
 
-_PLAIN = "The name leads to the parameter, part by part. Its change is no part of a computation: autograd must be told."
-_ANOTHER_ERROR = "The task asks for a ValueError, so that the caller knows what to catch."
+_PLAIN = N_(
+    "The name leads to the parameter, part by part. Its change is no part of a computation: autograd must be told."
+)
+_ANOTHER_ERROR = N_("The task asks for a ValueError, so that the caller knows what to catch.")
 
 
 def _about_silence(parameter: nn.Parameter, values: torch.Tensor, wrong: torch.Tensor) -> str:
     """Return a remark on values that were accepted although they have another shape."""
     if parameter.shape != values.shape:
-        return "The parameter has another shape now: the layer will fail later, far from here."
+        return tr("The parameter has another shape now: the layer will fail later, far from here.")
     if wrong.ndim <= values.ndim and wrong.shape[-1] == values.shape[-1]:
-        return "copy_ broadcasts: values that are too few are repeated, without a word. Compare the shapes first."
+        return tr("copy_ broadcasts: values that are too few are repeated, without a word. Compare the shapes first.")
     return ""
 
 
@@ -128,8 +145,14 @@ def _task(trial: Trial, what: str = "", *, nudge: str) -> tuple[nn.Module, str, 
     net.insert(1, nn.Linear(width, width))
     name = trial.choice(("0.1.weight", "1.weight"))
     trial.plan(
-        f"write_values(net, {name!r}, values) with values of shape {(width, width)}; net has Linear({width}, {width}) "
-        f"as 0.0, 0.1, 1 and 3{what}",
+        tr(
+            "write_values(net, {name!r}, values) with values of shape {shape}; net has "
+            "Linear({width}, {width}) as 0.0, 0.1, 1 and 3{what}",
+            name=name,
+            shape=(width, width),
+            width=width,
+            what=what,
+        ),
         nudge=nudge,
     )
     return net, name, trial.tensor(width, width)

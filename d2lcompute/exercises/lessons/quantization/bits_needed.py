@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -38,10 +38,12 @@ def are_enough(answer: Any, trial: Trial) -> None:
 
     trial.require(
         came >= smallest,
-        expected=f"no value off by more than {max_error:.4f}",
-        got=f"{came} bits, which leave a value off by {_worst(x, max(came, 1)):.4f}",
-        remark="The worst value is too far off: look at it, not at the average one, and stop at the first number of "
-        "bits that keeps the bound, not at the last that fails.",
+        expected=tr("no value off by more than {max_error:.4f}", max_error=max_error),
+        got=tr("{came} bits, which leave a value off by {worst:.4f}", came=came, worst=_worst(x, max(came, 1))),
+        remark=tr(
+            "The worst value is too far off: look at it, not at the average one, and stop at the "
+            "first number of bits that keeps the bound, not at the last that fails."
+        ),
     )
 
 
@@ -53,9 +55,14 @@ def are_the_fewest(answer: Any, trial: Trial) -> None:
 
     trial.require(
         came <= smallest,
-        expected="the smallest number of bits that will do",
-        got=f"{came} bits, where {came - 1} would leave no value off by more than {_worst(x, max(came - 1, 1)):.4f}",
-        remark="Fewer would do: how far off is a value at most, a whole step or half of one?",
+        expected=tr("the smallest number of bits that will do"),
+        got=tr(
+            "{came} bits, where {came2} would leave no value off by more than {worst:.4f}",
+            came=came,
+            came2=came - 1,
+            worst=_worst(x, max(came - 1, 1)),
+        ),
+        remark=tr("Fewer would do: how far off is a value at most, a whole step or half of one?"),
     )
 
 
@@ -65,8 +72,14 @@ def _task(trial: Trial) -> tuple[torch.Tensor, float, int]:
     x = trial.tensor(rows, 50) * trial.choice((0.5, 1.0, 3.0)) + trial.choice((-4.0, 0.0, 4.0))
     max_error = _worst(x, smallest) * 1.1
     trial.plan(
-        f"bits_needed(x, {max_error:.4f}) for {x.numel()} values from {x.min():.2f} to {x.max():.2f}",
-        nudge="Quantize with some number of bits and look at the worst value.",
+        tr(
+            "bits_needed(x, {max_error:.4f}) for {numel} values from {x:.2f} to {x2:.2f}",
+            max_error=max_error,
+            numel=x.numel(),
+            x=x.min(),
+            x2=x.max(),
+        ),
+        nudge=tr("Quantize with some number of bits and look at the worst value."),
     )
     return x, max_error, smallest
 
@@ -81,9 +94,9 @@ def _called(answer: Any, x: torch.Tensor, max_error: float, trial: Trial) -> int
     came = answer(x.clone(), max_error)
     trial.require(
         isinstance(came, int) and not isinstance(came, bool) and -100 < came < 100,
-        expected="a number of bits, as an integer",
+        expected=tr("a number of bits, as an integer"),
         got=came,
-        remark="It gave None: is a return missing?" if came is None else "Return the number of bits itself.",
+        remark=tr("It gave None: is a return missing?") if came is None else tr("Return the number of bits itself."),
     )
     return came
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -26,7 +26,7 @@ def is_the_product(answer: Any, trial: Trial) -> None:
     """The result is X @ W.T, zero point and scales included."""
     task = _task(trial, zero_point=trial.size(1, 4), high=3)
 
-    remark = "The levels still hold the zero point: level 0 does not stand for the value 0."
+    remark = tr("The levels still hold the zero point: level 0 does not stand for the value 0.")
     forgotten = {remark: _product(task[0], task[1], 0, task[3], task[4])} | _forgotten(*task)
     trial.same(_came(answer, task, trial), _product(*task), mistakes=forgotten)
 
@@ -34,7 +34,7 @@ def is_the_product(answer: Any, trial: Trial) -> None:
 def does_not_wrap_around(answer: Any, trial: Trial) -> None:
     """Large levels do not overflow."""
     task = _task(trial, zero_point=0, high=250)
-    trial.nudge = "How large can a sum of such products become, and in which dtype is it added up?"
+    trial.nudge = tr("How large can a sum of such products become, and in which dtype is it added up?")
 
     trial.same(_came(answer, task, trial), _product(*task))
 
@@ -46,8 +46,14 @@ def _task(trial: Trial, *, zero_point: int, high: int) -> Task:
     """Draw levels up to ``high`` for X, in uint8, and levels for W, in int8, with a scale for each row."""
     rows, width, outputs = trial.sizes(3)
     trial.plan(
-        f"levels of shape {(rows, width)} up to {high}, zero point {zero_point}, W_levels of shape {(outputs, width)}",
-        nudge="Write x = scale * (level - zero_point) and w = W_scale * W_level, and multiply out.",
+        tr(
+            "levels of shape {shape} up to {high}, zero point {zero_point}, W_levels of shape {shape2}",
+            shape=(rows, width),
+            high=high,
+            zero_point=zero_point,
+            shape2=(outputs, width),
+        ),
+        nudge=tr("Write x = scale * (level - zero_point) and w = W_scale * W_level, and multiply out."),
     )
     share = trial.tensor(rows, width).abs().clamp(max=2) / 2
     levels = (share * high).round().to(torch.uint8)
@@ -68,8 +74,10 @@ def _forgotten(*task: Any) -> dict[str, torch.Tensor]:
     """Return what comes without one of the scales."""
     levels, scale, zero_point, W_levels, W_scale = task
     return {
-        "The scale of the levels is missing.": _product(levels, 1.0, zero_point, W_levels, W_scale),
-        "The scales of W's rows are missing.": _product(levels, scale, zero_point, W_levels, torch.ones_like(W_scale)),
+        tr("The scale of the levels is missing."): _product(levels, 1.0, zero_point, W_levels, W_scale),
+        tr("The scales of W's rows are missing."): _product(
+            levels, scale, zero_point, W_levels, torch.ones_like(W_scale)
+        ),
     }
 
 

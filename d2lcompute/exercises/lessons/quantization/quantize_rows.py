@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -29,12 +29,16 @@ def uses_a_scale_for_each_row(answer: Any, trial: Trial) -> None:
     scale = _called(answer, W, trial)[1]
 
     mistakes = {
-        "These are the scales of the columns: one scale for each output is asked for.": W.abs().amax(0)[:, None] / 127,
-        "One scale serves all rows: the smallest rows are lost.": W.abs().amax().expand(len(W), 1) / 127,
-        "The scale is a row's largest value: dividing by it leaves levels between -1 and 1.": expected * 127,
+        tr("These are the scales of the columns: one scale for each output is asked for."): W.abs().amax(0)[:, None]
+        / 127,
+        tr("One scale serves all rows: the smallest rows are lost."): W.abs().amax().expand(len(W), 1) / 127,
+        tr("The scale is a row's largest value: dividing by it leaves levels between -1 and 1."): expected * 127,
     }
     trial.same(
-        scale * 1000, expected * 1000, what="1000 times the scale", mistakes={k: v * 1000 for k, v in mistakes.items()}
+        scale * 1000,
+        expected * 1000,
+        what=tr("1000 times the scale"),
+        mistakes={k: v * 1000 for k, v in mistakes.items()},
     )
 
 
@@ -44,9 +48,9 @@ def returns_int8(answer: Any, trial: Trial) -> None:
 
     trial.require(
         levels.dtype == torch.int8,
-        expected="levels in torch.int8",
-        got=f"levels in {levels.dtype}",
-        remark="The values may be right; the bytes are saved only once they are stored as int8.",
+        expected=tr("levels in torch.int8"),
+        got=tr("levels in {dtype}", dtype=levels.dtype),
+        remark=tr("The values may be right; the bytes are saved only once they are stored as int8."),
     )
 
 
@@ -59,9 +63,9 @@ def is_off_by_half_a_step(answer: Any, trial: Trial) -> None:
     off = ((levels * scale - W).abs() / scale).max().item()
     trial.require(
         off <= 0.501,
-        expected="no value off by more than half a step",
-        got=f"a value that is off by {off:.2f} steps",
-        remark="Converting to int8 cuts off what stands behind the point: what has to come before?",
+        expected=tr("no value off by more than half a step"),
+        got=tr("a value that is off by {off:.2f} steps", off=off),
+        remark=tr("Converting to int8 cuts off what stands behind the point: what has to come before?"),
     )
 
 
@@ -70,7 +74,8 @@ def handles_empty_rows(answer: Any, trial: Trial) -> None:
     W = _rows(trial)
     W[trial.size(0, len(W) - 1)] = 0
     trial.plan(
-        f"W of shape {tuple(W.shape)} with one row of zeros", nudge="What is 0 divided by the scale of that row?"
+        tr("W of shape {shape} with one row of zeros", shape=tuple(W.shape)),
+        nudge=tr("What is 0 divided by the scale of that row?"),
     )
 
     levels, scale = _called(answer, W, trial)
@@ -78,8 +83,8 @@ def handles_empty_rows(answer: Any, trial: Trial) -> None:
     back = (levels * scale)[W.abs().amax(1) == 0]
     trial.require(
         bool((back == 0).all()) and bool(torch.isfinite(scale).all()) and bool((scale > 0).all()),
-        expected="levels 0 and a finite scale above 0 for that row",
-        got=f"the scale {scale[W.abs().amax(1) == 0].flatten()[0].item():g}",
+        expected=tr("levels 0 and a finite scale above 0 for that row"),
+        got=tr("the scale {flatten:g}", flatten=scale[W.abs().amax(1) == 0].flatten()[0].item()),
     )
 
 
@@ -87,8 +92,8 @@ def _rows(trial: Trial) -> torch.Tensor:
     """Draw a matrix whose rows are of very different size; as many columns as rows, so that no mistake is stopped."""
     size = trial.size(4, 7)
     trial.plan(
-        f"W of shape {(size, size)}, its rows from large to small",
-        nudge="A row's largest value, taken without its sign, becomes level 127. What is then one step?",
+        tr("W of shape {shape}, its rows from large to small", shape=(size, size)),
+        nudge=tr("A row's largest value, taken without its sign, becomes level 127. What is then one step?"),
     )
     factors = torch.logspace(1, -1, size)[:, None]
     return trial.tensor(size, size) * factors
@@ -99,17 +104,21 @@ def _called(answer: Any, W: torch.Tensor, trial: Trial) -> tuple[torch.Tensor, t
     came = answer(W.clone())
     trial.require(
         isinstance(came, tuple | list) and len(came) == 2 and all(isinstance(each, torch.Tensor) for each in came),
-        expected="two tensors, (levels, scale)",
+        expected=tr("two tensors, (levels, scale)"),
         got=came,
-        remark="It gave None: is a return missing?" if came is None else "Return the levels, and with them the scale.",
+        remark=tr("It gave None: is a return missing?")
+        if came is None
+        else tr("Return the levels, and with them the scale."),
     )
     levels, scale = came
     rows = len(W)
     trial.require(
         levels.shape == W.shape and scale.shape == (rows, 1),
-        expected=f"levels of shape {tuple(W.shape)}, scale of shape {(rows, 1)}",
-        got=f"levels of shape {tuple(levels.shape)}, scale of shape {tuple(scale.shape)}",
-        remark="Keep the axis over which the largest value is taken, so that the scale stands beside each row.",
+        expected=tr("levels of shape {shape}, scale of shape {shape2}", shape=tuple(W.shape), shape2=(rows, 1)),
+        got=tr(
+            "levels of shape {shape}, scale of shape {shape2}", shape=tuple(levels.shape), shape2=tuple(scale.shape)
+        ),
+        remark=tr("Keep the axis over which the largest value is taken, so that the scale stands beside each row."),
     )
     return levels, scale
 

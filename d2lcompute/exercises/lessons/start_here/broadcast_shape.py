@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -31,12 +31,12 @@ def gives_the_shape(answer: Answer, trial: Trial) -> None:
     """Where the shapes fit, the result is the shape of the sum, as a tuple."""
     k, m, n = trial.sizes(3)
     one_sided = {
-        "That is the shape of A: one of its axes is repeated, too.": (1, m),
-        "That is the shape of B: one of its axes is repeated, too.": (k, 1),
+        tr("That is the shape of A: one of its axes is repeated, too."): (1, m),
+        tr("That is the shape of B: one of its axes is repeated, too."): (k, 1),
     }
     _try(answer, trial, (1, m), (k, 1), one_sided)
-    from_the_left = "The shapes were laid on each other at their first axes: they are compared from the last one."
-    missing = "Shapes of different lengths may fit: a missing axis counts as one of size 1."
+    from_the_left = tr("The shapes were laid on each other at their first axes: they are compared from the last one.")
+    missing = tr("Shapes of different lengths may fit: a missing axis counts as one of size 1.")
     _try(answer, trial, (k,), (k, 1), {from_the_left: (k, 1), missing: None})
     for a, b in (((k, m), (k, m)), ((k, 1, n), (m, 1)), ((n,), (k, m, n)), ((), (k, m)), ((), ())):
         _try(answer, trial, a, b, {missing: None})
@@ -45,11 +45,11 @@ def gives_the_shape(answer: Answer, trial: Trial) -> None:
 def tells_what_does_not_fit(answer: Answer, trial: Trial) -> None:
     """Where the shapes do not fit, the result is None."""
     m, n = trial.choice((3, 5)), trial.choice((4, 7))  # neither goes into the other
-    some = "Is there an axis in which the sizes differ, and neither of them is 1?"
+    some = tr("Is there an axis in which the sizes differ, and neither of them is 1?")
     for a, b in (((m,), (n,)), ((m, n), (m,)), ((1, m, 1), (n, n, 1))):
         _plan(trial, a, b, nudge=some)
         trial.same(trial.call(answer, a, b), None)
-    tiled = "Only an axis of size 1 is repeated: no other size is, even if it goes into the larger one."
+    tiled = tr("Only an axis of size 1 is repeated: no other size is, even if it goes into the larger one.")
     _plan(trial, (n, 2 * m), (m,), nudge=some)
     trial.same(trial.call(answer, (n, 2 * m), (m,)), None, mistakes={tiled: (n, 2 * m)})
 
@@ -57,16 +57,16 @@ def tells_what_does_not_fit(answer: Answer, trial: Trial) -> None:
 def repeats_an_axis_zero_times(answer: Answer, trial: Trial) -> None:
     """An axis of size 1 is repeated as often as the other shape says, also 0 times."""
     m = trial.size(2, 6)
-    remark = "The result is not the larger of the two sizes: 1 against 0 gives 0, as for a batch without examples."
+    remark = tr("The result is not the larger of the two sizes: 1 against 0 gives 0, as for a batch without examples.")
     _try(answer, trial, (0, m), (1, m), {remark: (1, m)})
     _try(answer, trial, (m, 1), (m, 0), {remark: (m, 1)})
 
 
 def _try(answer: Answer, trial: Trial, a: Shape, b: Shape, mistakes: dict[str, Any]) -> None:
     """Compare with the shape of a real sum."""
-    _plan(trial, a, b, nudge="Write one shape below the other, ends aligned: what becomes of each column?")
+    _plan(trial, a, b, nudge=tr("Write one shape below the other, ends aligned: what becomes of each column?"))
     expected = tuple((torch.zeros(a) + torch.zeros(b)).shape)
-    as_a_list = {"Hand over a tuple, as a shape is one: this is a list.": list(expected)}
+    as_a_list = {tr("Hand over a tuple, as a shape is one: this is a list."): list(expected)}
     trial.same(trial.call(answer, a, b), expected, mistakes={**mistakes, **as_a_list})
 
 

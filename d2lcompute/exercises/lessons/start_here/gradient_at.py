@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -32,12 +32,14 @@ def gives_the_gradient(answer: Answer, trial: Trial) -> None:
     """The result holds, for each element of x, the derivative of f with respect to it."""
     for text, f, derivative in _FUNCTIONS:
         x = _point(trial, f"f(x) = {text}")
-        trial.nudge = "The derivative is exact: it comes from the record of what f computed, not from trying f nearby."
+        trial.nudge = tr(
+            "The derivative is exact: it comes from the record of what f computed, not from trying f nearby."
+        )
         expected = derivative(x)
         mistakes = {
-            "That is the value of f, not its gradient.": f(x),
-            "That is x itself, not the gradient of f at x.": x,
-            "The derivatives are added up: the gradient has one for each element of x.": expected.sum(),
+            tr("That is the value of f, not its gradient."): f(x),
+            tr("That is x itself, not the gradient of f at x."): x,
+            tr("The derivatives are added up: the gradient has one for each element of x."): expected.sum(),
         }
         trial.same(trial.call(answer, f, x), expected, mistakes=mistakes)
 
@@ -45,31 +47,40 @@ def gives_the_gradient(answer: Answer, trial: Trial) -> None:
 def leaves_a_plain_tensor_plain(answer: Answer, trial: Trial) -> None:
     """A tensor that requires no gradient is handed back as it came: it requires none, and holds none."""
     _, f, _ = _FUNCTIONS[0]
-    x = _point(trial, "x.requires_grad and x.grad after gradient_at(f, x), where x requires no gradient")
+    x = _point(trial, tr("x.requires_grad and x.grad after gradient_at(f, x), where x requires no gradient"))
 
     trial.call(answer, f, x)
 
-    remark = "Now x is marked: from here on everything that its owner computes with it is recorded."
+    remark = tr("Now x is marked: from here on everything that its owner computes with it is recorded.")
     trial.same(x.requires_grad, False, what="x.requires_grad", mistakes={remark: True})
-    trial.require(x.grad is None, expected="x.grad is None", got=x.grad, remark="The gradient was left behind in x.")
+    trial.require(
+        x.grad is None, expected="x.grad is None", got=x.grad, remark=tr("The gradient was left behind in x.")
+    )
 
 
 def leaves_a_gradient_alone(answer: Answer, trial: Trial) -> None:
     """A tensor that requires a gradient and holds one already keeps both, and the old one is not added in."""
-    x = _point(trial, "f(x) = (3 * x).sum(), where x requires a gradient and holds one")
+    x = _point(trial, tr("f(x) = (3 * x).sum(), where x requires a gradient and holds one"))
     old, expected = torch.ones_like(x), torch.full_like(x, 3)
     x.requires_grad_().grad = old.clone()
 
     came = trial.call(answer, lambda x: (3 * x).sum(), x)
 
     mistakes = {
-        "backward adds to the gradient that x held before: this is the sum of both.": old + expected,
-        "A clone of a tensor that requires a gradient is the result of an operation: the gradient runs on into x, and "
-        "the clone's own .grad stays empty.": None,
+        tr("backward adds to the gradient that x held before: this is the sum of both."): old + expected,
+        tr(
+            "A clone of a tensor that requires a gradient is the result of an operation: the "
+            "gradient runs on into x, and the clone's own .grad stays empty."
+        ): None,
     }
     trial.same(came, expected, mistakes=mistakes)
-    trial.same(x.requires_grad, True, what="x.requires_grad", mistakes={"The mark that x came with is gone.": False})
-    mistakes = {"The gradient that x held before is gone.": None, "The new gradient was added to it.": old + expected}
+    trial.same(
+        x.requires_grad, True, what="x.requires_grad", mistakes={tr("The mark that x came with is gone."): False}
+    )
+    mistakes = {
+        tr("The gradient that x held before is gone."): None,
+        tr("The new gradient was added to it."): old + expected,
+    }
     trial.same(x.grad, old, what="x.grad", mistakes=mistakes)
 
 
@@ -84,8 +95,8 @@ def _point(trial: Trial, what: str) -> torch.Tensor:
     """Draw a tensor with one to three axes."""
     shape, dtype = tuple(trial.sizes(trial.size(1, 3), 2, 5)), trial.dtype()
     trial.plan(
-        f"{what}; x of shape {shape}, {dtype}",
-        nudge="Which tensor does backward write into, and is it yours or the caller's?",
+        tr("{what}; x of shape {shape}, {dtype}", what=what, shape=shape, dtype=dtype),
+        nudge=tr("Which tensor does backward write into, and is it yours or the caller's?"),
     )
     return trial.tensor(*shape, dtype=dtype)
 

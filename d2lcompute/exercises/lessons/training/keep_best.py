@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -66,24 +66,24 @@ class _Run:
 
 def returns_the_best_epoch(answer: Answer, trial: Trial) -> None:
     """The result is the number of the epoch with the lowest loss, counted from 0, the first one of equals."""
-    run = _run(trial, nudge="When is an epoch better than all before it?")
+    run = _run(trial, nudge=tr("When is an epoch better than all before it?"))
 
     came = trial.call(answer, run.net, run.train_epoch, run.valid_loss, len(run.losses))
 
     mistakes = {
-        "That is the last epoch.": len(run.losses) - 1,
-        "That is the epoch with the highest loss: lower is better.": run.losses.index(max(run.losses)),
-        "Epochs are counted from 0 here, as range does.": run.best + 1,
-        "Two epochs have the same loss: the later one is no better than the first.": _last(run.losses),
-        "There the loss rose for the first time: a later epoch is better still.": _first_dip(run.losses),
-        "That is the lowest loss, not the number of its epoch.": min(run.losses),
+        tr("That is the last epoch."): len(run.losses) - 1,
+        tr("That is the epoch with the highest loss: lower is better."): run.losses.index(max(run.losses)),
+        tr("Epochs are counted from 0 here, as range does."): run.best + 1,
+        tr("Two epochs have the same loss: the later one is no better than the first."): _last(run.losses),
+        tr("There the loss rose for the first time: a later epoch is better still."): _first_dip(run.losses),
+        tr("That is the lowest loss, not the number of its epoch."): min(run.losses),
     }
     trial.same(came, run.best, mistakes=mistakes)
 
 
 def leaves_the_best_net(answer: Answer, trial: Trial) -> None:
     """Afterwards the net itself has the parameters and buffers of the best epoch."""
-    run = _run(trial, nudge="What does training do to the values that you keep?")
+    run = _run(trial, nudge=tr("What does training do to the values that you keep?"))
     before = copy.deepcopy(run.net.state_dict())
 
     trial.call(answer, run.net, run.train_epoch, run.valid_loss, len(run.losses))
@@ -91,18 +91,18 @@ def leaves_the_best_net(answer: Answer, trial: Trial) -> None:
     best, last = run.states[run.best], run.states[-1]
     buffers = {name for name, _ in run.net.named_buffers()}
     mistakes = {
-        "These are the values of the last epoch: what was kept was no copy, or was not loaded back.": last,
-        "The parameters are right, the buffers are those of the last epoch: both belong to the net's state.": {
+        tr("These are the values of the last epoch: what was kept was no copy, or was not loaded back."): last,
+        tr("The parameters are right, the buffers are those of the last epoch: both belong to the net's state."): {
             name: (last if name in buffers else best)[name] for name in best
         },
-        "The net is as it was before training: was a copy of it trained?": before,
+        tr("The net is as it was before training: was a copy of it trained?"): before,
     }
     trial.same(dict(run.net.state_dict()), dict(best), what="net.state_dict()", mistakes=mistakes)
 
 
 def trains_and_measures_in_turn(answer: Answer, trial: Trial) -> None:
     """Each epoch is trained once and then measured once: a look at the validation set costs time."""
-    run = _run(trial, nudge="Write down the calls of two epochs, one by one.")
+    run = _run(trial, nudge=tr("Write down the calls of two epochs, one by one."))
     epochs = len(run.losses)
 
     trial.call(answer, run.net, run.train_epoch, run.valid_loss, epochs)
@@ -110,11 +110,11 @@ def trains_and_measures_in_turn(answer: Answer, trial: Trial) -> None:
     trained, measured = run.calls.count("train_epoch"), run.calls.count("valid_loss")
     remark = ""
     if measured > epochs:
-        remark = "The loss is computed more than once for the same net: keep it in a variable."
+        remark = tr("The loss is computed more than once for the same net: keep it in a variable.")
     trial.require(
         run.calls == ["train_epoch", "valid_loss"] * epochs,
-        expected=f"{epochs} times train_epoch, valid_loss",
-        got=f"train_epoch {trained} times, valid_loss {measured} times",
+        expected=tr("{epochs} times train_epoch, valid_loss", epochs=epochs),
+        got=tr("train_epoch {trained} times, valid_loss {measured} times", trained=trained, measured=measured),
         remark=remark,
     )
 
@@ -126,7 +126,14 @@ def _run(trial: Trial, *, nudge: str) -> _Run:
     low = trial.size(2, 4) / 10
     losses = [0.9, low + 0.2, 0.8, low, low + 0.3, low, low + 0.1]
     losses = losses[trial.size(0, 1) :]
-    trial.plan(f"{len(losses)} epochs with the losses {', '.join(f'{loss:.1f}' for loss in losses)}", nudge=nudge)
+    trial.plan(
+        tr(
+            "{losses_count} epochs with the losses {losses}",
+            losses_count=len(losses),
+            losses=", ".join(f"{loss:.1f}" for loss in losses),
+        ),
+        nudge=nudge,
+    )
     return _Run(net, losses)
 
 
@@ -143,7 +150,7 @@ def _first_dip(losses: list[float]) -> int:
 EXERCISE = Exercise(
     name="keep_best",
     notebook="08_training",
-    section="When to stop, what to keep",
+    section="Early stopping and the best checkpoint",
     book=None,
     difficulty=3,
     minutes=15,

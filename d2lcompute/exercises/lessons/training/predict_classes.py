@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -34,7 +34,7 @@ def predict_classes(net: nn.Module, loader: "Iterable[tuple[torch.Tensor, torch.
 
 def predicts_as_in_use(answer: Answer, trial: Trial) -> None:
     """The result is one tensor of the classes that the net in evaluation mode gives to the examples, in their order."""
-    net, loader, X = _task(trial, nudge="Which layers compute differently in training mode, and who tells them?")
+    net, loader, X = _task(trial, nudge=tr("Which layers compute differently in training mode, and who tells them?"))
     with torch.no_grad():
         in_use = copy.deepcopy(net).eval()
         scores, last = in_use(X), in_use(list(loader)[-1][0])
@@ -42,23 +42,25 @@ def predicts_as_in_use(answer: Answer, trial: Trial) -> None:
     came = trial.call(answer, net, loader)
 
     mistakes = {
-        "These are the scores; the class is the place of the largest in each row.": scores,
-        "Only the last batch has arrived in the result.": last.argmax(1),
-        "That is the largest score of each row, not its place.": scores.max(1).values,
-        "argmax went down the columns: within a batch each row is an example.": torch.cat(
+        tr("These are the scores; the class is the place of the largest in each row."): scores,
+        tr("Only the last batch has arrived in the result."): last.argmax(1),
+        tr("That is the largest score of each row, not its place."): scores.max(1).values,
+        tr("argmax went down the columns: within a batch each row is an example."): torch.cat(
             [in_use(batch).argmax(0) for batch, _ in loader]
         ),
     }
     if isinstance(came, list | tuple):
         trial.fail(
-            expected="one tensor", got="a list of them", remark="Join the classes of all batches into one tensor."
+            expected=tr("one tensor"),
+            got=tr("a list of them"),
+            remark=tr("Join the classes of all batches into one tensor."),
         )
     trial.same(came, scores.argmax(1), mistakes=mistakes)
 
 
 def leaves_the_modes(answer: Answer, trial: Trial) -> None:
     """Afterwards every module is in the mode in which it was, also one that was set apart by hand."""
-    net, loader, _ = _task(trial, nudge="Each module has a flag of its own, module.training.")
+    net, loader, _ = _task(trial, nudge=tr("Each module has a flag of its own, module.training."))
     before = _modes(net)
     trained, switched = dict.fromkeys(before, True), dict.fromkeys(before, False)
 
@@ -67,16 +69,21 @@ def leaves_the_modes(answer: Answer, trial: Trial) -> None:
     came = _modes(net)
     remark = ""
     if came == switched:
-        remark = "The net stays in evaluation mode: whoever goes on training it trains without dropout."
+        remark = tr("The net stays in evaluation mode: whoever goes on training it trains without dropout.")
     elif came == trained:
-        remark = "train() switches every part of the net: one that was set to eval() by hand has lost its mode."
-    changed = [name or "the net itself" for name in before if came[name] != before[name]]
-    trial.require(not changed, expected="every module in its mode", got=f"changed: {', '.join(changed)}", remark=remark)
+        remark = tr("train() switches every part of the net: one that was set to eval() by hand has lost its mode.")
+    changed = [name or tr("the net itself") for name in before if came[name] != before[name]]
+    trial.require(
+        not changed,
+        expected=tr("every module in its mode"),
+        got=tr("changed: {changed}", changed=", ".join(changed)),
+        remark=remark,
+    )
 
 
 def records_nothing(answer: Answer, trial: Trial) -> None:
     """While the net computes, autograd keeps no record."""
-    net, loader, _ = _task(trial, nudge="eval() is one of two switches.")
+    net, loader, _ = _task(trial, nudge=tr("eval() is one of two switches."))
     recorded: list[bool] = []
     net.register_forward_hook(lambda module, args, output: recorded.append(output.requires_grad))  # noqa: ARG005
 
@@ -84,10 +91,12 @@ def records_nothing(answer: Answer, trial: Trial) -> None:
 
     trial.require(
         not any(recorded),
-        expected="outputs of the net that require no gradient",
-        got=f"{sum(recorded)} of {len(recorded)} outputs require one",
-        remark="The record is made, and costs memory, even if it is thrown away afterwards: which switch turns "
-        "recording off?",
+        expected=tr("outputs of the net that require no gradient"),
+        got=tr("{sum} of {recorded_count} outputs require one", sum=sum(recorded), recorded_count=len(recorded)),
+        remark=tr(
+            "The record is made, and costs memory, even if it is thrown away afterwards: which "
+            "switch turns recording off?"
+        ),
     )
 
 
@@ -103,8 +112,12 @@ def _task(trial: Trial, *, nudge: str) -> tuple[nn.Module, Batches, torch.Tensor
     X = trial.tensor(2 * full + rest, width)
     loader = DataLoader(TensorDataset(X, torch.zeros(len(X))), batch_size=full, generator=torch.Generator())
     trial.plan(
-        f"a net with dropout and batch normalization in training mode, but net[0] in evaluation mode, on batches of "
-        f"{full}, {full} and {rest} examples",
+        tr(
+            "a net with dropout and batch normalization in training mode, but net[0] in evaluation "
+            "mode, on batches of {full}, {full} and {rest} examples",
+            full=full,
+            rest=rest,
+        ),
         nudge=nudge,
     )
     return net, loader, X
@@ -123,7 +136,7 @@ EXERCISE = Exercise(
     difficulty=2,
     minutes=10,
     task="Write a function that returns the predicted class of every example of a loader of pairs (X, y), as one "
-    "tensor, with the net as in use and without recording, and leaves every module in the mode in which it was.",
+    "tensor. It uses evaluation mode, records no graph, and leaves every module in the mode in which it was.",
     stub=STUB,
     form=a_function,
     requirements=(predicts_as_in_use, leaves_the_modes, records_nothing),

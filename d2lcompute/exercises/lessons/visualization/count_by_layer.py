@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -46,8 +46,13 @@ def counts_what_a_module_holds_itself(answer: Answer, trial: Trial) -> None:
     """Each module that holds parameters itself appears with their number, without those of the modules inside it."""
     d, h, out = trial.sizes(3)
     trial.plan(
-        f"Linear({d}, {h}), Tanh and a block with a parameter of shape ({h},) and layer = Linear({h}, {out})",
-        nudge="What does parameters(recurse=False) give for a block, and what for a layer?",
+        tr(
+            "Linear({d}, {h}), Tanh and a block with a parameter of shape ({h},) and layer = Linear({h}, {out})",
+            d=d,
+            h=h,
+            out=out,
+        ),
+        nudge=tr("What does parameters(recurse=False) give for a block, and what for a layer?"),
     )
     net = nn.Sequential(nn.Linear(d, h), nn.Tanh(), _Scaled(h, out))
     expected = {"0": d * h + h, "2": h, "2.layer": h * out + out}
@@ -56,14 +61,16 @@ def counts_what_a_module_holds_itself(answer: Answer, trial: Trial) -> None:
 
     every = {path: sum(p.numel() for p in module.parameters()) for path, module in net.named_modules()}
     mistakes = {
-        "A block's number contains its layers', which have rows of their own: recurse=False leaves them out.": {
+        tr("A block's number contains its layers', which have rows of their own: recurse=False leaves them out."): {
             path: every[path] for path in ("", "0", "2", "2.layer")
         },
-        "With all that is inside them, modules without parameters of their own too: each number is there twice.": every,
-        "The block holds a parameter itself: a module with layers inside may have one, too.": {
+        tr(
+            "With all that is inside them, modules without parameters of their own too: each number is there twice."
+        ): every,
+        tr("The block holds a parameter itself: a module with layers inside may have one, too."): {
             path: expected[path] for path in ("0", "2.layer")
         },
-        "The activation holds no parameters, and the net itself none directly: leave them out.": {
+        tr("The activation holds no parameters, and the net itself none directly: leave them out."): {
             "": 0,
             "0": d * h + h,
             "1": 0,
@@ -78,9 +85,13 @@ def counts_a_shared_weight_once(answer: Answer, trial: Trial) -> None:
     """A weight that layers share counts where it comes first; the others have what is left, which may be 0."""
     words, size = trial.sizes(2)
     trial.plan(
-        f"Embedding({words}, {size}), Linear({size}, {words}, bias=False), Linear({size}, {words}), all with the same "
-        "weight",
-        nudge="Which parameters has the walk met before it comes to the second layer?",
+        tr(
+            "Embedding({words}, {size}), Linear({size}, {words}, bias=False), Linear({size}, "
+            "{words}), all with the same weight",
+            words=words,
+            size=size,
+        ),
+        nudge=tr("Which parameters has the walk met before it comes to the second layer?"),
     )
     net = nn.Sequential(nn.Embedding(words, size), nn.Linear(size, words, bias=False), nn.Linear(size, words))
     net[1].weight = net[2].weight = net[0].weight
@@ -93,12 +104,12 @@ def counts_a_shared_weight_once(answer: Answer, trial: Trial) -> None:
         came,
         expected,
         mistakes={
-            "The shared weight is counted in every layer: there is one table.": {
+            tr("The shared weight is counted in every layer: there is one table."): {
                 "0": table,
                 "1": table,
                 "2": table + words,
             },
-            "A layer whose parameters were all met before still holds them: it appears, with 0.": {
+            tr("A layer whose parameters were all met before still holds them: it appears, with 0."): {
                 "0": table,
                 "2": words,
             },
@@ -110,8 +121,8 @@ def lists_a_shared_layer_once(answer: Answer, trial: Trial) -> None:
     """A layer that stands in several places appears once, under its first path."""
     d, h = trial.sizes(2)
     trial.plan(
-        f"Linear({d}, {h}), one Linear({h}, {h}) in the places 1 and 3",
-        nudge="One object in two places is one layer: under which path does named_modules() give it?",
+        tr("Linear({d}, {h}), one Linear({h}, {h}) in the places 1 and 3", d=d, h=h),
+        nudge=tr("One object in two places is one layer: under which path does named_modules() give it?"),
     )
     shared = nn.Linear(h, h)
     net = nn.Sequential(nn.Linear(d, h), shared, nn.Tanh(), shared)

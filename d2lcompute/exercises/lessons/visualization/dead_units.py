@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -41,7 +41,7 @@ def dead_units(net: nn.Module, batches: "list[torch.Tensor]") -> "dict[str, int]
 
 def counts_over_all_batches(answer: Answer, trial: Trial) -> None:
     """A unit counts as dead if it is 0 for every example of every batch."""
-    net, batches = _task(trial, nudge="Which axis of a ReLU's output counts examples, and which one counts units?")
+    net, batches = _task(trial, nudge=tr("Which axis of a ReLU's output counts examples, and which one counts units?"))
     signs = [torch.cat(parts) for parts in zip(*(_fired(net, X) for X in batches), strict=True)]
     last = _fired(net, batches[-1])
     expected = {"1": _dead(signs[0]), "3": _dead(signs[1])}
@@ -49,31 +49,31 @@ def counts_over_all_batches(answer: Answer, trial: Trial) -> None:
     came = trial.call(answer, net, batches)
 
     mistakes = {
-        "Only the last batch is counted: a unit may fire in one batch and not in another.": {
+        tr("Only the last batch is counted: a unit may fire in one batch and not in another."): {
             "1": _dead(last[0]),
             "3": _dead(last[1]),
         },
-        "The dead units of the batches are added up: a unit that fires in one of them is alive.": {
+        tr("The dead units of the batches are added up: a unit that fires in one of them is alive."): {
             name: sum(_dead(_fired(net, X)[i]) for X in batches) for i, name in enumerate(expected)
         },
-        "These are zeros, not units: a healthy unit is 0 for some examples, too.": {
+        tr("These are zeros, not units: a healthy unit is 0 for some examples, too."): {
             name: int((~signs[i]).sum()) for i, name in enumerate(expected)
         },
-        "These units are 0 for one example at least; a dead one is 0 for all.": {
+        tr("These units are 0 for one example at least; a dead one is 0 for all."): {
             name: int((~signs[i]).any(dim=0).sum()) for i, name in enumerate(expected)
         },
-        "These are units that fire.": {name: int(signs[i].any(dim=0).sum()) for i, name in enumerate(expected)},
+        tr("These are units that fire."): {name: int(signs[i].any(dim=0).sum()) for i, name in enumerate(expected)},
     }
     if isinstance(came, dict) and len(came) == 1:
-        trial.nudge = "Only one ReLU is counted: a function that is made in a loop looks the name up when it runs."
+        trial.nudge = tr("Only one ReLU is counted: a function that is made in a loop looks the name up when it runs.")
     trial.same(came, expected, mistakes=mistakes)
 
 
 def finds_every_relu(answer: Answer, trial: Trial) -> None:
     """Every nn.ReLU of the net is counted, however deep it stands, under its full name."""
-    flat, batches = _task(trial, nudge="Which names does named_modules() give?")
+    flat, batches = _task(trial, nudge=tr("Which names does named_modules() give?"))
     net = nn.Sequential(flat[:2], nn.Sequential(nn.Sequential(flat[2], flat[3]), flat[4]))
-    trial.input += ", the first batch alone, with the layers packed into blocks"
+    trial.input += tr(", the first batch alone, with the layers packed into blocks")
     signs = _fired(flat, batches[0])
 
     came = trial.call(answer, net, batches[:1])
@@ -81,22 +81,22 @@ def finds_every_relu(answer: Answer, trial: Trial) -> None:
     trial.same(
         came,
         {"0.1": _dead(signs[0]), "1.0.1": _dead(signs[1])},
-        mistakes={"Blocks have layers inside: look at modules of every depth.": {}},
+        mistakes={tr("Blocks have layers inside: look at modules of every depth."): {}},
     )
 
 
 def takes_its_hooks_away(answer: Answer, trial: Trial) -> None:
     """Afterwards no hook is left on the net."""
-    net, batches = _task(trial, nudge="What does register_forward_hook return, and what is it good for?")
+    net, batches = _task(trial, nudge=tr("What does register_forward_hook return, and what is it good for?"))
 
     trial.call(answer, net, batches)
 
     left = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in net.modules())
     trial.require(
         left == 0,
-        expected="a net without hooks, as it was",
-        got=f"{left} hooks are still on it",
-        remark="They run in every later call: what register_forward_hook returns can take them away.",
+        expected=tr("a net without hooks, as it was"),
+        got=tr("{left} hooks are still on it", left=left),
+        remark=tr("They run in every later call: what register_forward_hook returns can take them away."),
     )
 
 
@@ -114,8 +114,14 @@ def _task(trial: Trial, *, nudge: str) -> tuple[nn.Sequential, Batches]:
         highest = [float(early(X)[:, -1].max()) for X in batches]
         early.bias[-1] -= (highest[0] + highest[1]) / 2
     trial.plan(
-        f"Linear({width}, {first}), ReLU, Linear({first}, {second}), ReLU, Linear({second}, 2) on batches of "
-        f"{', '.join(str(len(X)) for X in batches)} examples; two units a layer have a bias of -1000",
+        tr(
+            "Linear({width}, {first}), ReLU, Linear({first}, {second}), ReLU, Linear({second}, 2) on "
+            "batches of {batches} examples; two units a layer have a bias of -1000",
+            width=width,
+            first=first,
+            second=second,
+            batches=", ".join(str(len(X)) for X in batches),
+        ),
         nudge=nudge,
     )
     return nn.Sequential(early, nn.ReLU(), late, nn.ReLU(), out), batches

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lcompute.exercises.authoring import Exercise, Trial, a_function
+from d2lcompute.exercises.authoring import Exercise, Trial, a_function, tr
 
 __all__ = ["EXERCISE"]
 
@@ -52,23 +52,27 @@ def names_what_was_not_called(answer: Answer, trial: Trial) -> None:
     width, out, rows = trial.sizes(3)
     net = _Fork(width, out)
     trial.plan(
-        f"the output of straight(X) + detour(X); the net also has the layers spare and late, X of shape "
-        f"({rows}, {width})",
-        nudge="From which operations can the output have come, and which leaves lie at the ends of all ways?",
+        tr(
+            "the output of straight(X) + detour(X); the net also has the layers spare and late, X of "
+            "shape ({rows}, {width})",
+            rows=rows,
+            width=width,
+        ),
+        nudge=tr("From which operations can the output have come, and which leaves lie at the ends of all ways?"),
     )
     expected = ["spare.weight", "spare.bias", "late.weight", "late.bias"]
 
     came = trial.call(answer, net(trial.tensor(rows, width)), net)
 
     mistakes = {
-        "These are names of modules; the parameters have names, too.": ["spare", "late"],
-        "The names are right, their order is not: keep that of named_parameters().": sorted(expected),
-        "Those are the parameters that a gradient does reach.": [
+        tr("These are names of modules; the parameters have names, too."): ["spare", "late"],
+        tr("The names are right, their order is not: keep that of named_parameters()."): sorted(expected),
+        tr("Those are the parameters that a gradient does reach."): [
             name for name, _ in net.named_parameters() if name not in expected
         ],
     }
     if isinstance(came, list) and set(expected) < set(came):
-        trial.nudge = "An operation has several sources: a walk that follows one of them misses the others."
+        trial.nudge = tr("An operation has several sources: a walk that follows one of them misses the others.")
     trial.same(came, expected, mistakes=mistakes)
 
 
@@ -78,14 +82,16 @@ def names_what_was_cut_off(answer: Answer, trial: Trial) -> None:
     net = nn.Sequential(nn.Linear(width, hidden, bias=False), nn.Tanh(), nn.Linear(hidden, hidden))
     layers = f"Linear({width}, {hidden}, bias=False), Tanh, Linear({hidden}, {hidden})"
     trial.plan(
-        f"{layers}, the output computed through net[0](X).detach()",
-        nudge="The layer was called. Does the graph lead to its weight?",
+        tr("{layers}, the output computed through net[0](X).detach()", layers=layers),
+        nudge=tr("The layer was called. Does the graph lead to its weight?"),
     )
     came = trial.call(answer, net[1:](net[0](trial.tensor(rows, width)).detach()), net)
     trial.same(came, ["0.weight"])
 
     net[0].requires_grad_(False)
-    trial.plan(f"{layers}, the first one frozen", nudge="A frozen parameter is no leaf of the graph.")
+    trial.plan(
+        tr("{layers}, the first one frozen", layers=layers), nudge=tr("A frozen parameter is no leaf of the graph.")
+    )
     came = trial.call(answer, net(trial.tensor(rows, width)), net)
     trial.same(came, ["0.weight"])
 
@@ -95,8 +101,8 @@ def leaves_the_graph_to_be_used(answer: Answer, trial: Trial) -> None:
     width, out, rows = trial.sizes(3)
     net = _Fork(width, out)
     trial.plan(
-        "a net whose parameters have no gradients yet; after the answer output.sum().backward()",
-        nudge="The question is where gradients would go; nobody needs to compute them.",
+        tr("a net whose parameters have no gradients yet; after the answer output.sum().backward()"),
+        nudge=tr("The question is where gradients would go; nobody needs to compute them."),
     )
     output = net(trial.tensor(rows, width))
     expected = torch.autograd.grad(output.sum(), (net.straight.weight,), retain_graph=True)[0]
@@ -106,19 +112,19 @@ def leaves_the_graph_to_be_used(answer: Answer, trial: Trial) -> None:
     written = [name for name, parameter in net.named_parameters() if parameter.grad is not None]
     trial.require(
         not written,
-        expected="no gradient anywhere",
-        got=f"gradients in {', '.join(written[:3])} ...",
-        remark="backward() writes gradients, and uses the graph up: the caller's own backward() would add to them.",
+        expected=tr("no gradient anywhere"),
+        got=tr("gradients in {written} ...", written=", ".join(written[:3])),
+        remark=tr("backward() writes gradients, and uses the graph up: the caller's own backward() would add to them."),
     )
     try:
         output.sum().backward()
     except RuntimeError:
         trial.fail(
-            expected="a graph that can be used",
-            got="RuntimeError: a second backward through the graph",
-            remark="The graph was used up: the caller wanted to call backward() itself.",
+            expected=tr("a graph that can be used"),
+            got=tr("RuntimeError: a second backward through the graph"),
+            remark=tr("The graph was used up: the caller wanted to call backward() itself."),
         )
-    trial.same(net.straight.weight.grad, expected, what="the gradient of straight.weight")
+    trial.same(net.straight.weight.grad, expected, what=tr("the gradient of straight.weight"))
 
 
 EXERCISE = Exercise(
