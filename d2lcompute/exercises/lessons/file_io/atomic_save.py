@@ -150,7 +150,7 @@ def _fails(answer: Answer, path: Path, obj: Any) -> bool:
 EXERCISE = Exercise(
     name="atomic_save",
     notebook="06_file_io",
-    section="A file that is never half written",
+    section="Replace a file in one step",
     book=None,
     difficulty=4,
     minutes=20,

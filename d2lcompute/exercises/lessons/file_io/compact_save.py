@@ -94,7 +94,7 @@ def _views(trial: Trial) -> list[tuple[str, torch.Tensor]]:
 EXERCISE = Exercise(
     name="compact_save",
     notebook="06_file_io",
-    section="Tensors in files",
+    section="Save and load tensors",
     book=None,
     difficulty=2,
     minutes=5,

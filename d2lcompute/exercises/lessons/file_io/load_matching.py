@@ -151,7 +151,7 @@ def _copied(state: dict[str, Any]) -> State:
 EXERCISE = Exercise(
     name="load_matching",
     notebook="06_file_io",
-    section="What is converted in silence",
+    section="Another dtype",
     book=None,
     difficulty=3,
     minutes=15,

@@ -176,7 +176,7 @@ def _parameters(net: nn.Module) -> dict[str, torch.Tensor]:
 EXERCISE = Exercise(
     name="resume_training",
     notebook="06_file_io",
-    section="Stop, and go on training",
+    section="Resume training",
     book=("5.5.1", "6.6.1"),
     difficulty=2,
     minutes=15,

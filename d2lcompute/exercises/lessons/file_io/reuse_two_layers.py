@@ -122,7 +122,7 @@ def _net(names: tuple[str, str, str], widths: tuple[int, int, int, int]) -> nn.S
 EXERCISE = Exercise(
     name="reuse_two_layers",
     notebook="06_file_io",
-    section="When file and net do not fit",
+    section="When file and net do not match",
     book=("5.5.2", "6.6.2"),
     difficulty=2,
     minutes=15,
