@@ -187,7 +187,7 @@ def _layer_and_batches(answer: type[nn.Module], trial: Trial) -> tuple[Any, list
 EXERCISE = Exercise(
     name="moving_mean",
     notebook="05_custom_layers",
-    section="A layer that remembers",
+    section="A layer with a running mean",
     book=None,
     difficulty=3,
     minutes=20,

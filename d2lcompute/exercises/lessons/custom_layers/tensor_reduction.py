@@ -123,7 +123,7 @@ def _sums_over_rows(X: torch.Tensor, W: torch.Tensor) -> torch.Tensor:
 EXERCISE = Exercise(
     name="tensor_reduction",
     notebook="05_custom_layers",
-    section="Values to start with",
+    section="Initial values",
     book=("5.4.1", "6.5.1"),
     difficulty=3,
     minutes=20,
