@@ -1,4 +1,4 @@
-"""Parameters: a net's parameters in one table, counted right also where they are tied or not yet initialised."""
+"""Parameters: a net's parameters in one table, counted right also where they are tied or not yet initialized."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class ParameterTable(tuple[ParameterRow, ...]):
         numbers = ["?" if row.elements is None else f"{row.elements:,}" for row in self]
         columns = {
             "name": [written_out(row.name) for row in self],
-            "shape": ["uninitialised" if row.shape is None else str(row.shape) for row in self],
+            "shape": ["uninitialized" if row.shape is None else str(row.shape) for row in self],
             "elements": [n if row.name in firsts else f"({n})" for n, row in zip(numbers, self, strict=True)],
             "dtype": [str(row.dtype).removeprefix("torch.") for row in self],
             "device": [str(row.device) for row in self],
@@ -214,7 +214,7 @@ def _total(parameters: list[ParameterRow], *, names: int) -> str:
     total = f"total: {count:,} element{'s' * (count != 1)} in {len(parameters)} parameter{'s' * (len(parameters) != 1)}"
     total += f" with {names} names" if names > len(parameters) else ""
     total += f"; not trainable: {frozen:,}" if frozen else ""
-    return total + (f"; uninitialised parameters: {missing}" if missing else "")
+    return total + (f"; uninitialized parameters: {missing}" if missing else "")
 
 
 def _aligned(columns: dict[str, list[str]]) -> list[str]:

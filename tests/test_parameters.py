@@ -102,7 +102,7 @@ def test_parameter_table_prints_tied_parameters_once_in_the_total():
     ]
 
 
-def test_parameter_table_prints_what_is_uninitialised_and_what_is_not_trainable():
+def test_parameter_table_prints_what_is_uninitialized_and_what_is_not_trainable():
     """A lazy parameter shows no shape and no number, and the last line says how many there are of it."""
     net = nn.Sequential(nn.LazyLinear(3), nn.Linear(3, 1000).requires_grad_(False))
 
@@ -110,22 +110,22 @@ def test_parameter_table_prints_what_is_uninitialised_and_what_is_not_trainable(
 
     assert text.split("\n") == [
         "name      shape          elements  dtype    trainable",
-        "0.weight  uninitialised         ?  float32  yes",
-        "0.bias    uninitialised         ?  float32  yes",
+        "0.weight  uninitialized         ?  float32  yes",
+        "0.bias    uninitialized         ?  float32  yes",
         "1.weight  (1000, 3)         3,000  float32  no",
         "1.bias    (1000,)           1,000  float32  no",
-        "total: 4,000 elements in 4 parameters; not trainable: 4,000; uninitialised parameters: 2",
+        "total: 4,000 elements in 4 parameters; not trainable: 4,000; uninitialized parameters: 2",
     ]
 
 
-def test_parameter_table_counts_nothing_for_what_is_frozen_and_uninitialised():
+def test_parameter_table_counts_nothing_for_what_is_frozen_and_uninitialized():
     """A lazy parameter that is not trainable adds no number to the last line."""
     net = nn.Module()
     net.later = nn.UninitializedParameter(requires_grad=False)
 
     text = repr(parameter_table(net))
 
-    assert text.split("\n")[-1] == "total: 0 elements in 1 parameter; uninitialised parameters: 1"
+    assert text.split("\n")[-1] == "total: 0 elements in 1 parameter; uninitialized parameters: 1"
 
 
 def test_parameter_table_prints_one_element_in_the_singular():

@@ -9,7 +9,7 @@ WRONG_ANSWERS = (
     WrongAnswer(
         ["0.weight", "0.bias", "2.weight", "2.bias"],
         "knows both of its sizes",
-        "named_parameters() lists all four: being listed is not being initialised.",
+        "named_parameters() lists all four: being listed is not being initialized.",
     ),
     WrongAnswer(["0"], "These are layers", "The layer is ready, so its name is given."),
 )

@@ -122,7 +122,7 @@ def _gradients(net: nn.Module, X: torch.Tensor, y: torch.Tensor, weights: list[f
 EXERCISE = Exercise(
     name="accumulate_gradients",
     notebook="09_dynamic_graphs",
-    section="A batch in parts",
+    section="Gradient accumulation",
     book=None,
     difficulty=3,
     minutes=15,

@@ -140,7 +140,7 @@ def _name(tensor: torch.Tensor, leaves: Leaves) -> str:
 EXERCISE = Exercise(
     name="leaves_of",
     notebook="09_dynamic_graphs",
-    section="Walk through it",
+    section="Walk through the graph",
     book=None,
     difficulty=3,
     minutes=15,

@@ -149,7 +149,7 @@ def _training(trial: Trial, *, nudge: str) -> _Training:
 EXERCISE = Exercise(
     name="mean_of_losses",
     notebook="09_dynamic_graphs",
-    section="A graph belongs to one call",
+    section="Tensors saved for the backward pass",
     book=None,
     difficulty=2,
     minutes=5,

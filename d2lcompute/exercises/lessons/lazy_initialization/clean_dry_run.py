@@ -169,7 +169,7 @@ EXERCISE = Exercise(
     book=None,
     difficulty=3,
     minutes=15,
-    task="Write a function that settles all shapes of a lazy net by a batch of shape input_shape, such as (2, 20), and "
+    task="Write a function that infers all shapes of a lazy net by a batch of shape input_shape, such as (2, 20), and "
     "leaves no other trace: modes, statistics and gradients are as before, and nothing but the parameters is drawn.",
     stub=STUB,
     form=a_function,

@@ -17,11 +17,11 @@ def names_all_that_exist(answer: list[str], trial: Trial) -> None:
     """Every parameter that has its values already is in the list."""
     _plan(trial)
     net = _net()
-    missing = _initialised(net) - set(answer)
+    missing = _initialized(net) - set(answer)
     layers = tr("These are layers: each has two parameters, with names like 'layer.weight'.")
     trial.require(
         not missing,
-        expected=tr("the names of all that are initialised"),
+        expected=tr("the names of all that are initialized"),
         got=tr("a list that lacks {missing_count} of them", missing_count=len(missing)),
         remark=layers if set(answer) & {name for name, _ in net.named_modules()} else "",
     )
@@ -30,12 +30,12 @@ def names_all_that_exist(answer: list[str], trial: Trial) -> None:
 def names_nothing_else(answer: list[str], trial: Trial) -> None:
     """No parameter is in the list that is still waiting for its shape."""
     _plan(trial)
-    initialised = _initialised(_net())
-    waiting = [name for name in answer if name not in initialised]
+    initialized = _initialized(_net())
+    waiting = [name for name in answer if name not in initialized]
     remark = tr("Its size would be known: out_features is. Yet LazyLinear makes its bias together with its weight.")
     trial.require(
         not waiting,
-        expected=tr("the names of those that are initialised, and no others"),
+        expected=tr("the names of those that are initialized, and no others"),
         got=tr("also {waiting!r}", waiting=waiting[0]) if waiting else "",
         remark=remark if waiting == ["2.bias"] else "",
     )
@@ -46,7 +46,7 @@ def _net() -> nn.Sequential:
     return nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.LazyLinear(10))
 
 
-def _initialised(net: nn.Module) -> set[str]:
+def _initialized(net: nn.Module) -> set[str]:
     """Return the names of the parameters that have a shape."""
     return {name for name, parameter in net.named_parameters() if not nn.parameter.is_lazy(parameter)}
 
@@ -66,7 +66,7 @@ EXERCISE = Exercise(
     book=("5.3.1", "6.4.1"),
     difficulty=1,
     minutes=5,
-    task="Name the parameters that are initialised right after nn.Sequential(nn.Linear(20, 256), nn.ReLU(), "
+    task="Name the parameters that are initialized right after nn.Sequential(nn.Linear(20, 256), nn.ReLU(), "
     "nn.LazyLinear(10)) is built.",
     stub=STUB,
     form=a_list(str),
@@ -78,6 +78,6 @@ EXERCISE = Exercise(
         "nn.Linear(20, 256) knows both sizes and is ready; nn.LazyLinear waits with its weight, and with its bias too.",
     ),
     solution=SOLUTION,
-    why="nn.Linear is told both of its sizes and fills weight and bias at once; nn.LazyLinear holds uninitialised "
+    why="nn.Linear is told both of its sizes and fills weight and bias at once; nn.LazyLinear holds uninitialized "
     "parameters, the bias too, until the first input shows it the missing size.",
 )

@@ -168,8 +168,8 @@ EXERCISE = Exercise(
     requirements=(unties_every_place, computes_the_same, leaves_the_net_alone),
     hints=(
         "If one layer stands in two places of a copy, what must happen before its weight can be two weights?",
-        "Untie from the top down: copy the net, then let each place hold an untied copy of what it holds; the register "
-        "of a module lists each place, children() does not.",
+        "Untie from the top down: copy the net, then let each place hold an untied copy of what it holds; _modules "
+        "lists each place, children() does not.",
         "After copy.deepcopy(net): setattr(net, name, untie(child)) for the items of net._modules, then a deepcopy of "
         "each of the module's own parameters, duplicates kept.",
     ),
