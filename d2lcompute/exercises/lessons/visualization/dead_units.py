@@ -142,7 +142,7 @@ def _dead(fired: torch.Tensor) -> int:
 EXERCISE = Exercise(
     name="dead_units",
     notebook="10_visualization",
-    section="A healthy net and a saturated one",
+    section="Saturated activations",
     book=None,
     difficulty=3,
     minutes=15,

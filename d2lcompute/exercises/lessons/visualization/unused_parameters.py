@@ -130,7 +130,7 @@ def leaves_the_graph_to_be_used(answer: Answer, trial: Trial) -> None:
 EXERCISE = Exercise(
     name="unused_parameters",
     notebook="10_visualization",
-    section="Draw it",
+    section="The computational graph of an output",
     book=None,
     difficulty=3,
     minutes=15,
