@@ -20,7 +20,7 @@ from d2lcompute import pretend_gpus, try_gpu
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "en"
 TRAINING = [name for name in ("06_file_io", "08_training", "13_distributed") if (FOLDER / f"{name}.ipynb").exists()]
-OTHER_PROCESSES = ("subprocess.", "init_process_group")  # from here on a notebook is about several processes
+OTHER_PROCESSES = ("subprocess.", "d2lcompute.launching")  # from here on a notebook is about several processes
 
 
 def cells(name):

@@ -121,7 +121,7 @@ def _shares(answer: Any, trial: Trial, n: int, size: int, epoch: int, seed: int)
 EXERCISE = Exercise(
     name="epoch_share",
     notebook="13_distributed",
-    section="Equal shares: the sampler",
+    section="Equal shares: `DistributedSampler`",
     book=None,
     difficulty=2,
     minutes=10,

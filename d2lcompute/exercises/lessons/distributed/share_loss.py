@@ -107,7 +107,7 @@ def _gradient(net: nn.Module, loss: torch.Tensor) -> torch.Tensor:
 EXERCISE = Exercise(
     name="share_loss",
     notebook="13_distributed",
-    section="What agreeing on a gradient takes",
+    section="The average of the gradients",
     book=None,
     difficulty=3,
     minutes=15,
