@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--no-lab", action="store_true", help="only write; do not open JupyterLab")
     start.set_defaults(run=_start)
 
+    _add_grade(commands)
+
     doctor = commands.add_parser(
         "doctor",
         help="examine this machine: what it has, what it lacks, and the remedy",
@@ -72,6 +74,47 @@ def _parser() -> argparse.ArgumentParser:
         help="print an array of {name, status, found, remedy} instead",
     )
     return parser
+
+
+def _add_grade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command of a teacher."""
+    grade = commands.add_parser(
+        "grade",
+        help="check a class of submissions, each answer in a process of its own",
+        description="Check every answer in a folder of submissions: a notebook a learner, a folder a learner, or "
+        "nbgrader's or Moodle's tree. Writes grades.csv, grades.json, summary.html and a feedback page a learner.",
+        epilog="Stopped or killed, the same command goes on where it was. docs/teaching.md says what is confined.",
+    )
+    grade.add_argument("folder", help="the folder with the submissions")
+    grade.add_argument("--out", metavar="FOLDER", help="where to write (default: grades/ beside the submissions)")
+    grade.add_argument("--notebooks", nargs="+", metavar="NAME", help="count the exercises of these, as 01_blocks")
+    grade.add_argument(
+        "--points", metavar="FILE", help="a TOML file, exercise = points (default: the difficulty, 1 to 5)"
+    )
+    grade.add_argument("--jobs", type=_at_least_one, default=os.cpu_count() or 1, help="how many at a time")
+    grade.add_argument("--whole", action="store_true", help="run each cell before an answer, not only what it needs")
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="a dask.distributed cluster, as tcp://127.0.0.1:8786")
+    grade.set_defaults(run=_grade)
+
+
+def _at_least_one(text: str) -> int:
+    """Read a number of jobs."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number of at least 1; got {text!r}")
+    return int(text)
+
+
+def _grade(options: argparse.Namespace) -> int:
+    """Grade a class."""
+    try:
+        command = import_module("d2lcompute.grading.command")
+    except ModuleNotFoundError as error:
+        if error.name not in ("jinja2", "distributed"):
+            raise
+        install = f'"{sys.executable}" -m pip install "d2lcompute[teach]"'
+        print(f"d2lcompute grade: {error.name} is not installed: {install}", file=sys.stderr)
+        return 1
+    return int(command.run(options))
 
 
 def _examine(options: argparse.Namespace) -> int:

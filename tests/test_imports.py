@@ -39,6 +39,7 @@ COMPONENTS = {
     "interop": set(),
     "course": {"_translation", "_user_data"},
     "doctor": {"_translation", "_user_data"},
+    "grading": {"_translation", "_user_data", "exercises"},
     "__main__": {"_translation", "doctor"},
 }
 LIBRARIES = {  # component → the libraries that it may import beside the standard one; by default torch
@@ -49,6 +50,7 @@ LIBRARIES = {  # component → the libraries that it may import beside the stand
     "_user_data": set(),
     "course": {"nbformat"},
     "figures": {"torch", "matplotlib", "numpy"},
+    "grading": {"torch", "distributed", "jinja2"},
     "pretend": {"torch", "torchgen"},  # the latter comes with torch
     "interop": {"torch", "torchvision", "d2l"},
     "doctor": set(),
@@ -57,14 +59,18 @@ LIBRARIES = {  # component → the libraries that it may import beside the stand
 LATER = {  # component → what it may import inside a function, beside the above: the doctor has to start without it
     "_translation": {"course"},
     "_user_data": {"platformdirs"},
-    "__main__": {"course"},
+    "__main__": {"course", "grading"},
     "doctor": {"course", "d2lcompute", "devices", "torch", "jupyter_client"},
     "parameters": {"wcwidth"},
 }
 # Folder → its parts from the ground up: each imports those before it only. A part is a module or a folder.
 LAYERS = {
     "course": ("merging", "source", "copying", "starting"),
-    "exercises": ("sandbox", "checking", "registry", "authoring", "learner", "lessons"),
+    "grading": (
+        *("confinement", "program", "verdict", "submissions", "judging", "server", "pool", "cluster", "ledger"),
+        *("points", "grades", "pages", "command"),
+    ),
+    "exercises": ("sandbox", "checking", "registry", "stubs", "authoring", "learner", "lessons"),
     "figures": ("style", "outline", "block_diagram", "autograd_graph", "plots", "timeline"),
 }
 # What `import d2lcompute` loads of the package itself.

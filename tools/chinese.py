@@ -37,7 +37,7 @@ TERMS = {  # English, as a regular expression → the Chinese word; the book's o
     r"initiali[sz]ation": "初始化",
     r"kernel launch(es)?": "核函数启动|启动",
     r"learning rate": "学习率",
-    r"leaf tensors?|leaves": "叶子",
+    r"leaf tensors?": "叶子",
     r"learning-rate schedule": "学习率调度",
     r"loss scaling": "损失缩放",
     r"master weights": "主权重",
@@ -93,6 +93,7 @@ FORBIDDEN = {  # what other books say → what this course says
 
 _HAN = "\u4e00-\u9fff"
 _FULL = "，。；：？！、（）“”《》…—"
+_MARKS = rf"[{_FULL}.,:;!?()]"
 _HIDDEN = "\ue000"  # stands for code and formulas, which count as Latin text
 TYPOGRAPHY = {  # what is wrong → where it is seen
     "half-width punctuation beside Chinese": re.compile(rf"[{_HAN}][,;:?!()]|[,;:?!()][{_HAN}]|[{_HAN}]\.(?![\w.])"),
@@ -102,9 +103,6 @@ TYPOGRAPHY = {  # what is wrong → where it is seen
         rf"[^\S\n][{_FULL}]|(?<![|>*\-\d.])[，。；：？！、）”][^\S\n]+(?![|*→=·\-])"
     ),
     "Chinese characters parted by a space": re.compile(rf"[{_HAN}] [{_HAN}]"),
-    "bold that Markdown does not see": re.compile(
-        rf"\*\*[^*\n]*[{_FULL}.,:;!?()]\*\*(?=[{_HAN}A-Za-z0-9])|(?<=[{_HAN}A-Za-z0-9])\*\*[{_FULL}(（“][^*\n]*\*\*"
-    ),
 }
 
 
@@ -115,15 +113,26 @@ def plain(text: str) -> str:
     return re.sub(r"\]\([^)\n]*\)|https?://\S+|!?\[(?=[^\]\n]*\])", "", text).replace("]", "")
 
 
+def unseen_bold(text: str) -> Iterator[str]:
+    """Yield the words in bold that Markdown does not see as such: a mark between punctuation and a word is none."""
+    for line in text.splitlines():
+        for found in re.finditer(r"\*\*(?P<words>.+?)\*\*", line):
+            before, after = line[: found.start()][-1:], line[found.end() :][:1]
+            opens = not (re.match(_MARKS, found["words"]) and re.match(r"\w", before))
+            closes = not (re.search(rf"{_MARKS}$", found["words"]) and re.match(r"\w", after))
+            if not (opens and closes):
+                yield before + found[0] + after
+
+
 def typography(text: str) -> Iterator[str]:
     """Yield what is wrong in the typography of a Chinese text, with the characters around it."""
     bare = plain(text)
     unmarked = re.sub(r"\*+|(?<!\w)_|_(?!\w)", "", bare)
     for what, pattern in TYPOGRAPHY.items():
-        where = bare if "bold" in what else unmarked
-        if found := pattern.search(where):
-            around = where[max(0, found.start() - 8) : found.end() + 8].replace("\n", " ").replace(_HIDDEN, "`…`")
+        if found := pattern.search(unmarked):
+            around = unmarked[max(0, found.start() - 8) : found.end() + 8].replace("\n", " ").replace(_HIDDEN, "`…`")
             yield f"{what}: {around!r}"
+    yield from (f"bold that Markdown does not see: {words!r}" for words in unseen_bold(bare))
 
 
 def other_words(text: str) -> Iterator[str]:
@@ -155,7 +164,8 @@ def of_notebook(english: nbformat.NotebookNode, chinese: nbformat.NotebookNode) 
             yield f"{cell.id}: is not translated"
         for finding in (*typography(there.get(cell.id, "")), *other_words(there.get(cell.id, ""))):
             yield f"{cell.id}: {finding}"
-    english_words, chinese_words = ("\n".join(map(translate.words_of, each.cells)) for each in (english, chinese))
+    lessons = ([cell for cell in each.cells if not cell.id.startswith("exercise-")] for each in (english, chinese))
+    english_words, chinese_words = ("\n".join(map(translate.words_of, cells)) for cells in lessons)
     yield from missing_terms(english_words, chinese_words)
 
 

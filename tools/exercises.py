@@ -5,7 +5,6 @@ the notebook. ``make notebooks`` runs this before it executes.
 """
 
 import argparse
-import ast
 import inspect
 import sys
 import textwrap
@@ -18,24 +17,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from d2lcompute._translation import speaking, tr
 from d2lcompute.exercises.checking.exercise import Exercise
 from d2lcompute.exercises.registry import find, names
+from d2lcompute.exercises.stubs import answer_expression
 
 COURSE = Path(__file__).resolve().parent.parent / "notebooks" / "en"
-
-
-def answer_expression(stub: str) -> str:
-    """Return what a learner hands to ``check``: the name that the stub defines, or a tuple of its names.
-
-    Example:
-        >>> answer_expression("answer = {}")
-        'answer'
-    """
-    names = []
-    for node in ast.parse(stub).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.append(node.name)
-        elif isinstance(node, ast.Assign):
-            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
-    return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
 def cells(exercise: Exercise) -> list[nbformat.NotebookNode]:

@@ -24,6 +24,7 @@ from d2lcompute.exercises.registry import find, names
 
 ROOT = Path(__file__).resolve().parent.parent
 _KEYWORDS = {"tr": None, "N_": None}
+_METHODS = [("**.py", "python"), ("**/templates/**", "jinja2")]
 _SOURCES = ("d2lcompute", "tools")
 _WIDTH = 118
 _HEAD = """\
@@ -42,7 +43,7 @@ def collected() -> Catalog:
     """Return the messages of the package: those that pass through ``tr``, and the texts of the exercises."""
     catalogue = Catalog()
     for source in _SOURCES:
-        found = extract_from_dir(ROOT / source, [("**.py", "python")], keywords=_KEYWORDS)
+        found = extract_from_dir(ROOT / source, _METHODS, keywords=_KEYWORDS)
         for name, _, message, _, _ in sorted(found, key=lambda each: (each[0], each[1])):
             catalogue.add(message, locations=[(f"{source}/{Path(name).as_posix()}", 0)])
     for notebook, exercises in names().items():

@@ -166,16 +166,16 @@ def check_kernel() -> Finding:
         found=finding.found,
         program=programs.get("python3", tr("none")),
     )
-    install = (
-        ""
-        if ours
-        else tr('run "{executable}" -m ipykernel install --user --name d2lcompute, then ', executable=sys.executable)
+    kernel = (ours or ["d2lcompute"])[0]
+    if ours:
+        return Finding("WARN", found, tr("choose the kernel {kernel} in the notebook", kernel=kernel))
+    remedy = tr(
+        'run "{executable}" -m ipykernel install --user --name {kernel}, '
+        "then choose the kernel {kernel} in the notebook",
+        executable=sys.executable,
+        kernel=kernel,
     )
-    return Finding(
-        "WARN",
-        found,
-        tr("{install}choose the kernel {kernel} in the notebook", install=install, kernel=(ours or ["d2lcompute"])[0]),
-    )
+    return Finding("WARN", found, remedy)
 
 
 def check_book() -> Finding:

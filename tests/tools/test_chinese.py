@@ -10,6 +10,7 @@ GOOD = (
     "**先猜一猜**：输出的形状是什么？误差是 3%，很小；见[书](http://a.b/c)。",
     "- 第一，`a`：好\n- 第二，“好”\n\n| 层 | 参数 |\n|---|---|\n| 1 | 2.5 |",
     "*图：左边是 $x^2$，右边是 3 ms。*",
+    "**为什么**：**叶子张量**（leaf tensor）没有 `grad_fn`，**计算图**（graph）从这里开始。",
     "```python\nprint('中文,english')\n```",
 )
 BAD = {
@@ -36,7 +37,7 @@ def test_bad_typography_is_found(what, text):
 
 def test_each_rule_of_typography_is_shown_something_bad():
     """None was never seen to reject anything."""
-    assert set(BAD) == set(chinese.TYPOGRAPHY)
+    assert set(BAD) == {*chinese.TYPOGRAPHY, "bold that Markdown does not see"}
 
 
 @pytest.mark.parametrize("words", chinese.FORBIDDEN)

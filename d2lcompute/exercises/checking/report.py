@@ -34,6 +34,7 @@ class CheckResult:
         name: the exercise's name.
         status: ``"passed"``, ``"failed"`` or ``"not attempted"``.
         message: what the learner reads.
+        remark: of the message, the known mistake or the idea to think about; empty where nothing failed.
 
     Example:
         >>> CheckResult("parallel_block", "passed", "✓ parallel_block: passed")
@@ -45,6 +46,7 @@ class CheckResult:
     name: str
     status: Literal["passed", "failed", "not attempted"]
     message: str
+    remark: str = ""
 
     def __bool__(self) -> bool:
         return self.status == "passed"
@@ -101,7 +103,7 @@ def report(name: str, failure: Failure, printed: str) -> CheckResult:
         *_line(tr("printed"), printed),
         *wcwidth.wrap(remark, _TEXT_WIDTH, initial_indent="  ", subsequent_indent="  "),
     ]
-    return CheckResult(name, "failed", "\n".join(lines))
+    return CheckResult(name, "failed", "\n".join(lines), remark)
 
 
 def is_stub_error(error: BaseException) -> bool:

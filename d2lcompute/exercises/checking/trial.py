@@ -119,7 +119,7 @@ class Trial:
         if found is None:
             return
         known = (remark for remark, value in (mistakes or {}).items() if difference(came, value) is None)
-        prefix = f"{what}: " if what else ""
+        prefix = tr("{what}: ", what=what) if what else ""
         self.fail(expected=prefix + found[0], got=prefix + found[1], remark=next(known, _about(came) or self.nudge))
 
     def require(self, condition: bool, *, expected: str, got: Any, remark: str = "") -> None:

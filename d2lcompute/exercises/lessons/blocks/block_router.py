@@ -88,12 +88,17 @@ def runs_no_other_block(answer: type[nn.Module], trial: Trial) -> None:
     """Only the named block runs: the others may expect inputs of another shape."""
     a, b, c = trial.sizes(3)
     blocks: Blocks = {"narrow": nn.Linear(a, c), "wide": nn.Linear(b, c)}
-    text = tr("Router({{'narrow': Linear({a}, {c}), 'wide': Linear({b}, {c})}}) called with", a=a, c=c, b=b)
+    router_text = f"Router({{'narrow': Linear({a}, {c}), 'wide': Linear({b}, {c})}})"
     router = answer(dict(blocks))
     for name, width in (("narrow", a), ("wide", b)):
         X = trial.tensor(trial.size(), width)
         trial.plan(
-            tr("{text} X of shape {shape} and {name!r}", text=text, shape=tuple(X.shape), name=name),
+            tr(
+                "{router} called with X of shape {shape} and {name!r}",
+                router=router_text,
+                shape=tuple(X.shape),
+                name=name,
+            ),
             nudge=tr("Choose first, then run: a block that was not asked for cannot take this X."),
         )
         trial.same(trial.call(router, X, name), blocks[name](X))

@@ -41,7 +41,7 @@ def saves(answer: Answer, trial: Trial) -> None:
 
         answer(path, obj)
 
-        trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got="none")
+        trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got=tr("none"))
         try:
             came = torch.load(path, weights_only=True)
         except Exception as error:
@@ -103,7 +103,7 @@ def passes_the_error_on(answer: Answer, trial: Trial) -> None:
     trial.require(
         failed,
         expected=tr("an exception"),
-        got="none",
+        got=tr("none"),
         remark=tr(
             "Who calls this believes that the checkpoint is stored, and goes on for days. Clean up, "
             "then let the exception go its way."

@@ -32,7 +32,7 @@ def comes_back_equal(answer: Answer, trial: Trial) -> None:
         )
         path = trial.folder() / "view.pt"
         trial.call(answer, path, view)
-        trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got="none")
+        trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got=tr("none"))
 
         came = torch.load(path, weights_only=True)
 

@@ -100,7 +100,7 @@ def keeps_it_in_one_file(answer: Answer, trial: Trial) -> None:
         nudge=tr("What stands beside the file, or under another name, is lost: put everything into one dict."),
     )
     answer[0](path, *run, 1)
-    trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got="none")
+    trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got=tr("none"))
 
     moved = path.replace(trial.folder() / "moved.pt")
     answer[1](moved, *new)

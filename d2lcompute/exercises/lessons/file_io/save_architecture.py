@@ -55,7 +55,7 @@ def brings_it_back(answer: Answer, trial: Trial) -> None:
             nudge=tr("Which facts does one need to build each layer again, in its place, besides the tensors?"),
         )
         answer[0](net, path)
-        trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got="none")
+        trial.require(path.is_file(), expected=tr("a file at the path that was handed over"), got=tr("none"))
 
         came = answer[1](path.replace(trial.folder() / "moved.pt"))
 
@@ -86,7 +86,7 @@ def keeps_the_numbers(answer: Answer, trial: Trial) -> None:
     trial.require(
         len(came) == len(expected) and all(torch.equal(one, other) for one, other in zip(came, expected, strict=True)),
         expected=tr("the same numbers, to the last bit"),
-        got="others",
+        got=tr("others"),
     )
 
 

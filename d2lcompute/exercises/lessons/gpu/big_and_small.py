@@ -43,7 +43,7 @@ class Device:
     def __init__(self) -> None:
         self.spans: list[tuple[float, float]] = []
         self.orders = 0
-        self.waits = {"before": 0, tr("after"): 0}
+        self.waits = {"before": 0, "after": 0}
         self._queue: queue.Queue[float] = queue.Queue()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -136,11 +136,11 @@ def _timed(device: Device, answer: Any, trial: Trial, seconds: float) -> tuple[f
 
     def work() -> None:
         device.orders += 1
-        device.waits[tr("after")] = 0
+        device.waits["after"] = 0
         device.order(seconds)
 
     def synchronize() -> None:
-        device.waits[tr("after") if device.orders else "before"] += 1
+        device.waits["after" if device.orders else "before"] += 1
         device.synchronize()
 
     begin = time.perf_counter()
@@ -171,7 +171,7 @@ def _about(device: Device, came: float, idle: float) -> str:
     if came < 0:
         return tr("The seconds are negative: take the earlier reading from the later one.")
     busy = _busy(device)
-    for factor, unit in ((1e3, "milliseconds"), (1e6, "microseconds"), (1e9, "nanoseconds")):
+    for factor, unit in ((1e3, tr("milliseconds")), (1e6, tr("microseconds")), (1e9, tr("nanoseconds"))):
         if 0.5 * min(busy) <= came / factor <= _most(device, idle):
             return tr("That is in {unit}: seconds are asked for.", unit=unit)
     if came > max(busy):
@@ -179,7 +179,7 @@ def _about(device: Device, came: float, idle: float) -> str:
             "These are the seconds of {orders} calls together: one call's are asked for.", orders=device.orders
         )
         return together if device.orders > 1 and came <= sum(busy) + idle + TOLERANCE_SECONDS else ""
-    if device.waits[tr("after")]:
+    if device.waits["after"]:
         return tr(
             "You do wait, but the clock does not see it: it was read too early, or it counts the "
             "time in which the CPU computes, as time.process_time does."

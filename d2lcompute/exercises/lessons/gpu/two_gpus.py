@@ -135,7 +135,7 @@ def _require_places(machine: Machine, trial: Trial, came: Devices, devices: Devi
     trial.require(
         len(computed) == 2,
         expected=tr("one product computed on each device"),
-        got=tr("computed on {value}, and moved afterwards", value=", ".join(map(str, computed)) or "the CPU"),
+        got=tr("computed on {devices}, and moved afterwards", devices=", ".join(map(str, computed)) or tr("the CPU")),
         remark=tr("The result was moved to its device, and computed elsewhere: move the factors, then multiply."),
     )
 

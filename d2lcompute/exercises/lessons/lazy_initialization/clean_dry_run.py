@@ -114,7 +114,7 @@ def can_be_trained(answer: Answer, trial: Trial) -> None:
     trial.require(
         all(parameter.grad is None and parameter.requires_grad for parameter in net.parameters()),
         expected=tr("parameters that require a gradient and have none yet"),
-        got="others",
+        got=tr("others"),
     )
     trial.require(
         not any(parameter.is_inference() for parameter in net.parameters()),

@@ -108,7 +108,7 @@ def shares_the_rest(answer: type[nn.Module], trial: Trial) -> None:
     trial.require(
         any(first is second for first in one for second in two),
         expected=tr("parameters that the outputs for both widths depend on"),
-        got="none",
+        got=tr("none"),
         remark=tr("Each width has a whole net of its own: what one learns, the others never hear of."),
     )
 

@@ -99,16 +99,8 @@ def _net(trial: Trial, prefix: str, state: str = "", *, nudge: str) -> nn.Module
     a, b, c = trial.sizes(3)
     net = nn.Sequential(nn.Sequential(nn.Linear(a, b), nn.Linear(b, b)), nn.Linear(b, c))
     text = f"Sequential(Sequential(Linear({a}, {b}), Linear({b}, {b})), Linear({b}, {c}))"
-    trial.plan(
-        tr(
-            "prefix {prefix!r}, net {text}{value}{state}",
-            prefix=prefix,
-            text=text,
-            value=", " if state else "",
-            state=state,
-        ),
-        nudge=nudge,
-    )
+    tried = tr("prefix {prefix!r}, net {net}", prefix=prefix, net=text)
+    trial.plan(tr("{net}, {what}", net=tried, what=state) if state else tried, nudge=nudge)
     return net
 
 

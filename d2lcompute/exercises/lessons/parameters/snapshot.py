@@ -82,7 +82,7 @@ def _net(trial: Trial, what: str = "", *, nudge: str) -> nn.Module:
     a, b = trial.sizes(2)
     net = nn.Sequential(nn.Linear(a, b), nn.BatchNorm1d(b), nn.Linear(b, 1))
     text = tr("snapshot of Sequential(Linear({a}, {b}), BatchNorm1d({b}), Linear({b}, 1))", a=a, b=b)
-    trial.plan(f"{text}{', ' if what else ''}{what}", nudge=nudge)
+    trial.plan(tr("{net}, {what}", net=text, what=what) if what else text, nudge=nudge)
     _train(net, trial)
     return net
 

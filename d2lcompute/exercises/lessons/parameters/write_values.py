@@ -61,7 +61,10 @@ def keeps_the_parameter(answer: Answer, trial: Trial) -> None:
 
     remark = tr("Under this name there is a new parameter now: an optimizer made earlier trains the old one.")
     trial.require(
-        net.get_parameter(name) is parameter, expected=tr("the parameter that was there"), got="another", remark=remark
+        net.get_parameter(name) is parameter,
+        expected=tr("the parameter that was there"),
+        got=tr("another"),
+        remark=remark,
     )
     remark = tr("The parameter was frozen, and stayed so: torch.no_grad() ends by itself.")
     trial.same(parameter.requires_grad, True, what="requires_grad", mistakes={remark: False})

@@ -28,23 +28,24 @@ def sees_what_is_shared(answer: Answer, trial: Trial) -> None:
     X = trial.tensor(*trial.sizes(2, 3, 6))
     other_start = tr("Each begins at a place of its own, but the memory is one: a slice notes where to start in it.")
     other_shape = tr("The shapes differ, the memory is one: a view gives the same elements another shape.")
-    for text, a, b, remark in (
-        (tr("X and X.T"), X, X.T, other_shape),
-        (tr("X and X.reshape(-1)"), X, X.reshape(-1), other_shape),
+    for first, second, a, b, remark in (
+        ("X", "X.T", X, X.T, other_shape),
+        ("X", "X.reshape(-1)", X, X.reshape(-1), other_shape),
         (
-            tr("X and X.detach()"),
+            "X",
+            "X.detach()",
             X,
             X.detach(),
             tr("detach() takes the history away and leaves the values where they are."),
         ),
-        ("X[1] and X", X[1], X, other_start),
-        ("X[0] and X[2]", X[0], X[2], other_start),
-        ("X[:, 1] and X[2:]", X[:, 1], X[2:], other_start),
+        ("X[1]", "X", X[1], X, other_start),
+        ("X[0]", "X[2]", X[0], X[2], other_start),
+        ("X[:, 1]", "X[2:]", X[:, 1], X[2:], other_start),
     ):
         _try(
             answer,
             trial,
-            tr("{text}, X of shape {shape}", text=text, shape=tuple(X.shape)),
+            tr("{first} and {second}, X of shape {shape}", first=first, second=second, shape=tuple(X.shape)),
             (a, b),
             expected=True,
             remark=remark,
@@ -55,16 +56,16 @@ def sees_what_is_copied(answer: Answer, trial: Trial) -> None:
     """A tensor and its copy share no memory, however equal they are."""
     X = trial.tensor(*trial.sizes(2, 3, 6))
     remark = tr("The values are equal, the memory is not one: writing into the copy leaves the other as it is.")
-    for text, a, b in (
-        (tr("X and X.clone()"), X, X.clone()),
-        ("X[1] and X[[1]]", X[1], X[[1]]),
-        (tr("X.T and X.T.reshape(-1)"), X.T, X.T.reshape(-1)),
-        ("X[1] and X[1] + 0", X[1], X[1] + 0),
+    for first, second, a, b in (
+        ("X", "X.clone()", X, X.clone()),
+        ("X[1]", "X[[1]]", X[1], X[[1]]),
+        ("X.T", "X.T.reshape(-1)", X.T, X.T.reshape(-1)),
+        ("X[1]", "X[1] + 0", X[1], X[1] + 0),
     ):
         _try(
             answer,
             trial,
-            tr("{text}, X of shape {shape}", text=text, shape=tuple(X.shape)),
+            tr("{first} and {second}, X of shape {shape}", first=first, second=second, shape=tuple(X.shape)),
             (a, b),
             expected=False,
             remark=remark,

@@ -147,6 +147,7 @@ EXERCISE = Exercise(
         "for each; in between torch.cat of net(X).argmax(1) for the batches.",
     ),
     solution=predict_classes,
-    why="eval() makes dropout and batch normalization compute as in use, no_grad() keeps autograd from recording, and "
+    why="eval() makes dropout and batch normalization compute as in evaluation mode, no_grad() keeps autograd "
+    "from recording, and "
     "since train() would switch all parts alike, each flag is put back by itself.",
 )
