@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 D2L := $(VENV)/.d2l
 JOBS ?= 2
+# From the command line alone, as in `make run LANGUAGE=zh`: gettext has an environment variable of this name.
+EDITION := $(if $(filter command,$(origin LANGUAGE)),$(LANGUAGE))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup d2l run lab test test-gpu test-book test-versions test-fire test-outputs hermetic resolve bench notebooks lint doctor clean
@@ -31,11 +33,11 @@ $(D2L): $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --no-warn-conflicts -c constraints.txt d2l
 	@touch $(D2L)
 
-run: $(READY) $(D2L)  ## execute all notebooks headless and report a line each
-	@$(BIN)/python -m tools.execute --jobs $(JOBS)
+run: $(READY) $(D2L)  ## execute all notebooks headless and report a line each; in Chinese: LANGUAGE=zh
+	@$(BIN)/python -m tools.execute --language $(or $(EDITION),en) --jobs $(JOBS)
 
-lab: $(READY)  ## your own copy of the course, in my-course/, opened in JupyterLab on this machine only
-	@$(BIN)/python -m d2lcompute start my-course
+lab: $(READY)  ## your own copy of the course, in my-course/, opened in JupyterLab on this machine only; in Chinese: LANGUAGE=zh
+	@$(BIN)/python -m d2lcompute start my-course $(if $(EDITION),--lang $(EDITION))
 
 doctor: $(READY)  ## say what is installed here and what is missing
 	@$(BIN)/python -m d2lcompute

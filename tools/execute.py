@@ -1,6 +1,7 @@
 """Execute notebooks headless, several at a time, and report a line each; with --store, keep the outputs.
 
-``python -m tools.execute`` (``make run``) executes copies in memory and leaves the files alone.
+``python -m tools.execute`` (``make run``) executes copies in memory and leaves the files alone; with ``--language zh``,
+those of the Chinese edition.
 ``python -m tools.execute --store`` (``make notebooks``) writes the outputs into the files, on the CPU, in a form that
 does not change from one run to the next.
 """
@@ -23,7 +24,11 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parent.parent
-COURSE = ROOT / "notebooks" / "en"
+NOTEBOOKS = ROOT / "notebooks"
+ORIGINAL = "en"
+"""The language of the edition whose outputs are stored."""
+
+COURSE = NOTEBOOKS / ORIGINAL
 CELL_TIMEOUT_SECONDS = 120
 _KEPT = ("mystnb", "tags")  # of a cell's metadata: the first holds what a figure shows, where the site looks for it
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -89,15 +94,16 @@ def normalize(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 @contextmanager
-def _clean_environment(*, on_cpu: bool) -> Iterator[None]:
-    """Give the kernels a data folder of their own and the usual plotting; ``on_cpu``: no accelerator, and English."""
+def _clean_environment(language: str, *, on_cpu: bool) -> Iterator[None]:
+    """Give the kernels a language, a data folder of their own and the usual plotting; ``on_cpu``: no accelerator."""
     before = dict(os.environ)
     with tempfile.TemporaryDirectory() as data:
         os.environ["D2LCOMPUTE_DATA"] = data
         os.environ.pop("MPLBACKEND", None)
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # kernels side by side would fight for the cores
+        os.environ["D2LCOMPUTE_LANG"] = language
         if on_cpu:
-            os.environ |= {"D2LCOMPUTE_DEVICE": "cpu", "D2LCOMPUTE_LANG": "en"}
+            os.environ["D2LCOMPUTE_DEVICE"] = "cpu"
         try:
             yield
         finally:
@@ -105,15 +111,22 @@ def _clean_environment(*, on_cpu: bool) -> Iterator[None]:
             os.environ.update(before)
 
 
-def execute_all(paths: Sequence[Path], *, jobs: int, store: bool = False) -> list[Outcome]:
-    """Execute notebooks ``jobs`` at a time, print a line as each begins and ends, and return the outcomes in order."""
+def execute_all(paths: Sequence[Path], *, jobs: int, language: str = ORIGINAL, store: bool = False) -> list[Outcome]:
+    """Execute notebooks, print a line as each begins and ends, and return the outcomes in order.
+
+    Args:
+        paths: the notebooks.
+        jobs: how many at a time.
+        language: the language that the package speaks in them.
+        store: write the outputs into the files, as they are on the CPU.
+    """
     outcomes: dict[Path, Outcome] = {}
 
     def begin(path: Path) -> Outcome:
         print(f"  ..  {path.stem} ({_code_cells(path)} code cells)", flush=True)
         return execute(path)
 
-    with _clean_environment(on_cpu=store), ThreadPoolExecutor(jobs) as pool:
+    with _clean_environment(language, on_cpu=store), ThreadPoolExecutor(jobs) as pool:
         for future in as_completed([pool.submit(begin, path) for path in paths]):
             outcome = future.result()
             outcomes[outcome.path] = outcome
@@ -146,6 +159,11 @@ def _trouble_with(path: Path) -> str:
     return ""
 
 
+def _editions() -> list[str]:
+    """Return the languages of the course: the folders that hold notebooks."""
+    return sorted({path.parent.name for path in NOTEBOOKS.glob("*/*.ipynb")})
+
+
 def _code_cells(path: Path) -> int:
     """Count the code cells of a notebook."""
     return sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells)
@@ -155,21 +173,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Execute what the command line names, and return the exit status: 1 if any notebook failed."""
     parser = argparse.ArgumentParser(prog="python -m tools.execute", description=__doc__.split("\n")[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="notebook files (default: the whole course)")
+    parser.add_argument("--language", default=ORIGINAL, help=f"the edition of the course (default: {ORIGINAL})")
     parser.add_argument("--store", action="store_true", help="write the outputs into the files")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="how many at a time (default: 2)")
     options = parser.parse_args(arguments)
     if options.jobs < 1:
         parser.error(f"--jobs must be at least 1; got {options.jobs}")
-    paths = [path.resolve() for path in options.notebooks] or sorted(COURSE.glob("*.ipynb"))
+    if options.language not in (editions := _editions()):
+        parser.error(f"--language must be one of {', '.join(editions)}; got {options.language!r}")
+    if options.store and options.language != ORIGINAL:
+        parser.error(
+            f"--store is for the edition in {ORIGINAL!r}, whose outputs the others take over by python -m "
+            f"tools.translate; got --language {options.language}"
+        )
+    course = NOTEBOOKS / options.language
+    paths = [path.resolve() for path in options.notebooks] or sorted(course.glob("*.ipynb"))
     if missing := [path for path in paths if not path.is_file()]:
         parser.error(f"no such notebook: {', '.join(map(str, missing))}")
     if not paths:
-        parser.error(f"no notebooks in {COURSE}")
+        parser.error(f"no notebooks in {course}")
     for path in paths:
         if trouble := _trouble_with(path):
             parser.error(f"{path}: expected a Jupyter notebook, {trouble}; check the path")
     started = time.perf_counter()
-    outcomes = execute_all(paths, jobs=options.jobs, store=options.store)
+    outcomes = execute_all(paths, jobs=options.jobs, language=options.language, store=options.store)
     failed = [outcome.path.stem for outcome in outcomes if outcome.error]
     cells = sum(outcome.cells for outcome in outcomes)
     seconds = time.perf_counter() - started
