@@ -8,6 +8,8 @@ import tempfile
 
 import pytest
 
+collect_ignore = ["zh"]  # code and outputs are those of en: tests/notebooks/test_chinese_edition.py
+
 
 def pytest_collection_modifyitems(items):
     """Begin with the notebook that takes longest: at the end, the other workers would wait for it."""
