@@ -3,15 +3,15 @@
 import json
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from .._translation import tr
+from .._translation import speaking, tr
 from .._user_data import user_folder, write_whole
 from .copying import Written, write_course
 from .merging import Changes
-from .source import STARTED, CourseError
+from .source import STARTED, CourseError, languages
 
 __all__ = ["start"]
 
@@ -23,18 +23,19 @@ def start(folder: str | Path, language: str | None = None, *, open_lab: bool = T
 
     Args:
         folder: the folder.
-        language: the course's language; by default that of the copy, else the learner's.
+        language: the course's language, which the telling is in too; by default that of the copy, else the learner's.
         open_lab: open it; else only write.
 
     Returns:
         The exit status: 0 if all is well.
     """
-    try:
-        written = write_course(folder, language)
-    except CourseError as error:
-        print(f"d2lcompute start: {error}", file=sys.stderr)
-        return 1
-    print("\n".join(told(written)), flush=True)
+    with speaking(language) if language in languages() else nullcontext():
+        try:
+            written = write_course(folder, language)
+        except CourseError as error:
+            print(f"d2lcompute start: {error}", file=sys.stderr)
+            return 1
+        print("\n".join(told(written)), flush=True)
     with suppress(OSError):  # the doctor will not know where the copy is; nothing else is lost
         write_whole(user_folder() / STARTED, json.dumps({"copy": str(written.folder)}) + "\n")
     if not open_lab:

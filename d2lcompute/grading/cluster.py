@@ -8,7 +8,7 @@ from typing import Any
 from distributed import Client, KilledWorker, as_completed, get_worker
 
 from .confinement import lacking
-from .pool import Server
+from .pool import new_server
 from .verdict import Job, Verdict
 
 __all__ = ["judged_on"]
@@ -68,7 +68,7 @@ def _judged_by_worker(text: str) -> str:
     servers = vars(worker).setdefault("d2lcompute_servers", {})
     key = os.getpid(), threading.get_ident()
     if key not in servers:
-        servers[key] = Server(confined=not lacking())
+        servers[key] = new_server(confined=not lacking())
     return servers[key].judge(Job.from_json(text)).to_json()
 
 

@@ -9,14 +9,18 @@ time, memory, processes and files are what is left, and :func:`lacking` says so.
 
 import ctypes
 import os
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["LIMITS", "Limits", "lacking", "shut_in"]
+if sys.platform != "win32":
+    import resource
+
+from .._translation import tr
+
+__all__ = ["LIMITS", "Limits", "die_with_parent", "lacking", "limit", "shut_in", "visible"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Limits:
     """What an answer may use.
 
     Attributes:
-        seconds: of wall-clock time, from the fork to the verdict.
+        seconds: of wall-clock time, from the fork to the verdict; its code may take a third, its check another.
         cpu_seconds: of computing.
         memory_bytes: beyond what Python and torch have taken.
         processes: how many, threads included.
@@ -69,13 +73,19 @@ def shut_in(limits: Limits) -> None:
     if child := os.fork():
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-    libc("prctl", _SET_PARENT_DEATH_SIGNAL, _KILL, 0, 0, 0)
+    die_with_parent()
     _enter_own_files(libc, limits)
     with suppress(OSError):  # root's processes are not counted: Linux 6.14 and newer can limit the numbers they get
         _write("/proc/sys/kernel/pid_max", str(max(limits.processes, 301)))
     libc("prctl", _NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     _drop_rights(libc)
     limit(limits)
+
+
+def die_with_parent() -> None:
+    """Let the kernel end this process when its parent ends, where it can."""
+    if _LINUX:
+        _Libc()("prctl", _SET_PARENT_DEATH_SIGNAL, _KILL, 0, 0, 0)
 
 
 def limit(limits: Limits) -> None:
@@ -96,7 +106,7 @@ def limit(limits: Limits) -> None:
 def lacking() -> list[str]:
     """Return what of an answer this system does not confine, in words for the teacher; nothing if all is confined."""
     if not hasattr(os, "fork"):
-        return ["this system cannot fork: answers run one after the other in fresh processes, with a time limit alone"]
+        return [tr("this system cannot fork: each answer runs in a fresh process, slowly, with a time limit alone")]
     child = os.fork()
     if not child:
         try:
@@ -107,8 +117,8 @@ def lacking() -> list[str]:
     _, status = os.waitpid(child, 0)
     if status == 0:
         return []
-    why = "it permits no user namespaces" if _LINUX else "that takes Linux"
-    return [f"answers can read and write what you can, and use the network: {why}; see docs/teaching.md"]
+    why = tr("it permits no user namespaces") if _LINUX else tr("that takes Linux")
+    return [tr("answers can read and write what you can, and use the network: {why}; see docs/teaching.md", why=why)]
 
 
 _LINUX = sys.platform == "linux"

@@ -9,17 +9,24 @@ from typing import Any
 
 import torch
 
+from .._translation import tr
 from ..exercises.checking.compare import plain_text
-from ..exercises.checking.examine import examine
+from ..exercises.checking.examine import LIMIT_SECONDS, examine
 from ..exercises.registry import find
+from ..exercises.sandbox.stop import TimeIsUp, run_within
 from .program import Cell, Program, program_of
 from .verdict import Job, Verdict
 
 __all__ = ["judge"]
 
 
-def judge(job: Job) -> Verdict:
-    """Run an answer and check it; what the answer raises is part of the verdict."""
+def judge(job: Job, *, seconds: float = LIMIT_SECONDS) -> Verdict:
+    """Run an answer and check it; what the answer raises is part of the verdict.
+
+    Args:
+        job: the answer.
+        seconds: how long its code may run, and then how long its check.
+    """
     program = _chosen(job.notebooks, job.exercise, job.whole)
     if program is None:
         return Verdict("not attempted")
@@ -27,10 +34,12 @@ def judge(job: Job) -> Verdict:
     before = _fingerprints()
     names: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
     try:
-        answer = _run(program, names, forgiving=job.whole)
+        answer = run_within(seconds, lambda: _run(program, names, forgiving=job.whole))
+    except TimeIsUp:
+        return job.without("too long", tr("the code ran for more than {seconds:g} s", seconds=seconds))
     except BaseException as error:
-        return _unless_changed(before, Verdict("failed", f"✗ {exercise.name}: the code raises {plain_text(error)}"))
-    result = examine(exercise, answer, seed=_seed(job))
+        return _unless_changed(before, job.without("failed", tr("the code raises {error}", error=plain_text(error))))
+    result = examine(exercise, answer, seed=_seed(job), limit_seconds=seconds)
     return _unless_changed(before, Verdict(result.status, result.message, result.remark))
 
 
@@ -70,7 +79,7 @@ def _unless_changed(before: dict[str, int], verdict: Verdict) -> Verdict:
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     if not changed:
         return verdict
-    return Verdict("tampered", f"the code changes what it is checked with: {', '.join(changed[:3])}")
+    return Verdict("tampered", tr("the code changes what it is checked with: {names}", names=", ".join(changed[:3])))
 
 
 def _fingerprints() -> dict[str, int]:

@@ -2,18 +2,20 @@
 
 import os
 import queue
+import secrets
 import select
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from .confinement import LIMITS
+from .._translation import language, tr
+from .confinement import LIMITS, Limits
+from .server import arguments_for
 from .verdict import Job, Verdict
 
-__all__ = ["Server", "judged_here"]
+__all__ = ["OneByOne", "Server", "judged_here", "new_server"]
 
 _PATIENCE_SECONDS = 20.0  # beyond an answer's own time: for the server's start, and for a machine that is busy
 _TRIES = 2
@@ -24,10 +26,12 @@ class Server:
 
     Args:
         confined: shut answers in.
+        limits: what an answer may use.
     """
 
-    def __init__(self, *, confined: bool = True) -> None:
-        self._command = [sys.executable, "-m", "d2lcompute.grading.server", *([] if confined else ["--unconfined"])]
+    def __init__(self, *, confined: bool = True, limits: Limits = LIMITS) -> None:
+        self._command = arguments_for(limits, confined=confined)
+        self._seconds = limits.seconds + _PATIENCE_SECONDS
         self._process: subprocess.Popen[bytes] | None = None
 
     def judge(self, job: Job) -> Verdict:
@@ -36,7 +40,7 @@ class Server:
             with suppress(OSError, EOFError, TimeoutError, ValueError, TypeError):
                 return self._asked(job)
             self.close()
-        return Verdict("died", f"✗ {job.exercise}: the code ended the process that checks it, twice")
+        return job.without("died", tr("the code ended the process that checks it, twice"))
 
     def close(self) -> None:
         """End the process."""
@@ -44,24 +48,20 @@ class Server:
         if process:
             process.kill()
             process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe:
-                    with suppress(OSError):
-                        pipe.close()
+            for pipe in filter(None, (process.stdin, process.stdout)):
+                with suppress(OSError):
+                    pipe.close()
 
     def _asked(self, job: Job) -> Verdict:
         """Ask the server."""
         if self._process is None:
-            environment = {**os.environ, "OMP_NUM_THREADS": "1", "D2LCOMPUTE_DEVICE": "cpu", "MPLBACKEND": "agg"}
-            self._process = subprocess.Popen(  # noqa: S603  (our own command)
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
-            )
+            self._process = _started(self._command)
             self._line(time.monotonic() + 10 * _PATIENCE_SECONDS)  # it says that it is ready
-        if self._process.stdin is None:
+        if (jobs := self._process.stdin) is None:
             raise EOFError
-        self._process.stdin.write(job.to_json().encode() + b"\n")
-        self._process.stdin.flush()
-        return Verdict.from_json(self._line(time.monotonic() + LIMITS.seconds + _PATIENCE_SECONDS))
+        jobs.write(job.to_json().encode() + b"\n")
+        jobs.flush()
+        return Verdict.from_json(self._line(time.monotonic() + self._seconds))
 
     def _line(self, until: float) -> str:
         """Read a line; TimeoutError if it does not come, EOFError if the server has ended."""
@@ -77,18 +77,67 @@ class Server:
         return line.decode()
 
 
-def judged_here(jobs: Iterable[Job], *, workers: int, confined: bool = True) -> Iterator[tuple[Job, Verdict]]:
+class OneByOne:
+    """A process for each answer, where the system cannot fork: seconds for each, and a time limit alone.
+
+    Args:
+        limits: what an answer may use.
+    """
+
+    def __init__(self, *, limits: Limits = LIMITS) -> None:
+        self._command = arguments_for(limits, confined=False, once=True)
+        self._seconds = limits.seconds + _PATIENCE_SECONDS
+
+    def judge(self, job: Job) -> Verdict:
+        """Return the verdict on an answer."""
+        secret = secrets.token_hex(16)
+        process = _started(self._command)
+        try:
+            said, _ = process.communicate(f"{secret}\n{job.to_json()}\n".encode(), timeout=self._seconds)
+        except subprocess.TimeoutExpired:
+            return job.without("too long", tr("the code was stopped after {seconds:g} s", seconds=self._seconds))
+        finally:
+            process.kill()
+            process.wait()
+        with suppress(ValueError, TypeError):
+            if said.startswith(secret.encode()):
+                return Verdict.from_json(said.decode().removeprefix(secret))
+        how = f"exit status {process.returncode}"
+        return job.without("died", tr("the code ended its process ({how})", how=how))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _started(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a process that judges: on the CPU, with one thread, without windows."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "D2LCOMPUTE_DEVICE": "cpu", "MPLBACKEND": "agg"}
+    environment |= {"D2LCOMPUTE_LANG": language(), "KINETO_LOG_LEVEL": "99"}
+    return subprocess.Popen(  # noqa: S603  (our own command)
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+    )
+
+
+def new_server(*, confined: bool = True, limits: Limits = LIMITS) -> Server | OneByOne:
+    """Return what judges answers on this system."""
+    return Server(confined=confined, limits=limits) if hasattr(os, "fork") else OneByOne(limits=limits)
+
+
+def judged_here(
+    jobs: Iterable[Job], *, workers: int, confined: bool = True, limits: Limits = LIMITS
+) -> Iterator[tuple[Job, Verdict]]:
     """Yield each answer with its verdict as it comes.
 
     Args:
         jobs: the answers; they are taken as they are needed.
         workers: how many servers.
         confined: shut answers in.
+        limits: what an answer may use.
     """
     done: queue.Queue[tuple[Job, Verdict] | None] = queue.Queue(maxsize=4 * workers)
     waiting, lock, stopped = iter(jobs), threading.Lock(), threading.Event()
 
-    def work(server: Server) -> None:
+    def work(server: Server | OneByOne) -> None:
         try:
             while not stopped.is_set():
                 with lock:
@@ -100,7 +149,7 @@ def judged_here(jobs: Iterable[Job], *, workers: int, confined: bool = True) -> 
             server.close()
             done.put(None)
 
-    servers = [Server(confined=confined) for _ in range(workers)]
+    servers = [new_server(confined=confined, limits=limits) for _ in range(workers)]
     threads = [threading.Thread(target=work, args=(server,), daemon=True) for server in servers]
     for thread in threads:
         thread.start()

@@ -1,9 +1,11 @@
 """The server: a process that has imported torch and the exercises once, and forks a child for each answer.
 
 It reads a job a line, and writes a verdict a line. A child is shut in, judges its answer and ends; whatever the answer
-does, the server's line comes within the time limit.
+does, the server's line comes within the time limit. With ``--once`` it is itself the child of a system that cannot
+fork: it judges one answer and ends.
 """
 
+import argparse
 import gc
 import json
 import os
@@ -12,38 +14,63 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import asdict
+from typing import TextIO
 
+from .._translation import tr
 from . import confinement
 from .confinement import LIMITS, Limits
 from .judging import judge
 from .verdict import Job, Verdict
 
-__all__ = ["main", "verdict_on"]
+__all__ = ["arguments_for", "main", "verdict_on"]
 
 _MOST_BYTES = 100_000  # of a verdict: reports are far shorter
-_ENOUGH_MEMORY_SIGNALS = {signal.SIGKILL, signal.SIGBUS}
+_DONE = b"done\n"
+
+
+def arguments_for(limits: Limits, *, confined: bool, once: bool = False) -> list[str]:
+    """Return the command line that starts a server."""
+    options = ["--limits", json.dumps(asdict(limits)), *([] if confined else ["--unconfined"]), *(["--once"] * once)]
+    return [sys.executable, "-m", __name__, *options]
 
 
 def main() -> int:
     """Answer each line of the standard input with one on the standard output, until the input ends."""
-    confined = "--unconfined" not in sys.argv[1:]
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 1)  # what an answer prints goes nowhere, by whatever way
-    os.dup2(nothing, 2)
+    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name if __spec__ else __name__}")
+    parser.add_argument("--limits", type=lambda text: Limits(**json.loads(text)), default=LIMITS)
+    parser.add_argument("--unconfined", action="store_true")
+    parser.add_argument("--once", action="store_true")
+    options = parser.parse_args()
+    jobs, answers = _taken_over()
+    if options.once:
+        secret, text = jobs.readline().strip(), jobs.readline()
+        print(
+            secret + judge(Job.from_json(text), seconds=options.limits.seconds / 3).to_json(), file=answers, flush=True
+        )
+        return 0
     gc.freeze()  # so that a child's collections leave the parent's pages shared
     print(json.dumps({"ready": os.getpid()}), file=answers, flush=True)
-    with os.fdopen(os.dup(0), encoding="utf-8") as jobs:
-        os.dup2(nothing, 0)
-        kept = {jobs.fileno(), answers.fileno()}
-        for line in jobs:
-            verdict = verdict_on(Job.from_json(line), LIMITS, confined=confined, to_close=kept)
-            print(verdict.to_json(), file=answers, flush=True)
+    for line in jobs:
+        own = {jobs.fileno(), answers.fileno()}
+        verdict = verdict_on(Job.from_json(line), options.limits, confined=not options.unconfined, to_close=own)
+        print(verdict.to_json(), file=answers, flush=True)
     return 0
 
 
-def verdict_on(job: Job, limits: Limits, *, confined: bool, to_close: set[int] = frozenset()) -> Verdict:  # type: ignore[assignment]
+def _taken_over() -> tuple[TextIO, TextIO]:
+    """Return the standard input and output, and put nothing in their places: what an answer prints goes nowhere."""
+    jobs, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    os.close(nothing)
+    return jobs, answers
+
+
+def verdict_on(job: Job, limits: Limits, *, confined: bool, to_close: Collection[int] = ()) -> Verdict:
     """Judge an answer in a child of this process.
 
     The child's word counts only with a secret that it is sent when it says that the checks are done: what an answer
@@ -59,9 +86,7 @@ def verdict_on(job: Job, limits: Limits, *, confined: bool, to_close: set[int] =
     from_parent, to_child = os.pipe()
     child = os.fork()
     if not child:
-        os.close(from_child)
-        os.close(to_child)
-        for descriptor in to_close:
+        for descriptor in (from_child, to_child, *to_close):
             os.close(descriptor)
         _be_the_child(job, limits, confined, from_parent, to_parent)
     os.close(to_parent)
@@ -75,9 +100,9 @@ def verdict_on(job: Job, limits: Limits, *, confined: bool, to_close: set[int] =
     if said is not None:
         with suppress(ValueError, TypeError):
             return Verdict.from_json(said)
-    if not in_time or status == -signal.SIGXCPU or status == 256 - signal.SIGXCPU:
-        return Verdict("too long", f"✗ {job.exercise}: no result after {limits.seconds:g} s; the code was stopped")
-    return Verdict("died", f"✗ {job.exercise}: the process ended without a result ({_ending(status)})")
+    if not in_time or _signal_of(status) == signal.SIGXCPU:
+        return job.without("too long", tr("the code was stopped after {seconds:g} s", seconds=limits.seconds))
+    return job.without("died", tr("the code ended its process ({how})", how=_ending(status)))
 
 
 def _be_the_child(job: Job, limits: Limits, confined: bool, from_parent: int, to_parent: int) -> None:
@@ -85,17 +110,16 @@ def _be_the_child(job: Job, limits: Limits, confined: bool, from_parent: int, to
     code = 1
     try:
         os.setsid()
+        confinement.die_with_parent()
         if confined:
             confinement.shut_in(limits)
         else:
             confinement.limit(limits)
-        with suppress(OSError):
-            os.chdir("/")
         try:
-            verdict = judge(job)
+            verdict = judge(job, seconds=limits.seconds / 3)
         except MemoryError:
-            verdict = Verdict("too large", f"✗ {job.exercise}: the code needs more memory than it may take")
-        os.write(to_parent, b"done\n")
+            verdict = job.without("too large", tr("the code takes more memory than it may"))
+        os.write(to_parent, _DONE)
         secret = os.read(from_parent, 64)
         os.write(to_parent, secret + verdict.to_json().encode()[:_MOST_BYTES])
         code = 0
@@ -114,8 +138,8 @@ def _conversation(from_child: int, to_child: int, until: float) -> tuple[str | N
             known = secret and heard.startswith(secret)
             return (heard.removeprefix(secret).decode("utf-8", "replace") if known else None), True
         heard = (heard + part)[: _MOST_BYTES + 100]
-        if not secret and heard.startswith(b"done\n"):
-            secret, heard = secrets.token_hex(16).encode(), heard.removeprefix(b"done\n")
+        if not secret and heard.startswith(_DONE):
+            secret, heard = secrets.token_hex(16).encode(), heard.removeprefix(_DONE)
             with suppress(OSError):  # it ended in between
                 os.write(to_child, secret)
     return None, False
@@ -123,19 +147,23 @@ def _conversation(from_child: int, to_child: int, until: float) -> tuple[str | N
 
 def _ended(child: int) -> int:
     """End a child and all that it started, and return how it ended: an exit status, or minus a signal's number."""
-    with suppress(OSError):
-        os.killpg(child, signal.SIGKILL)
-    with suppress(OSError):
-        os.kill(child, signal.SIGKILL)
+    for end in (os.killpg, os.kill):
+        with suppress(OSError):
+            end(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
 
 
+def _signal_of(status: int) -> int:
+    """Return the signal that ended a process, 0 if none did; a shut-in child's status is passed on as 256 - signal."""
+    return -status if status < 0 else 256 - status if status > 128 else 0
+
+
 def _ending(status: int) -> str:
     """Say how a process ended."""
-    number = -status if status < 0 else 256 - status if status > 128 else 0
     with suppress(ValueError):
-        return signal.Signals(number).name if number else f"exit status {status}"
+        if number := _signal_of(status):
+            return signal.Signals(number).name
     return f"exit status {status}"
 
 

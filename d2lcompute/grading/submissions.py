@@ -2,11 +2,13 @@
 
 The learner's name is the first part of the path below the folder: the name of a folder, or of a notebook without
 ``.ipynb``. So it is with a notebook for each learner, a folder for each learner, and nbgrader's ``submitted`` folder;
-of the names that Moodle gives its folders, what stands before ``_12345_assignsubmission_`` is the learner's.
+of the names that Moodle gives its folders, what stands before ``_12345_assignsubmission_`` is the learner's. Where two
+would have the same name, the whole first part is theirs.
 """
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,7 +21,7 @@ from .program import Cell
 
 __all__ = ["MOST_BYTES", "Submission", "learner_of", "submissions_in"]
 
-MOST_BYTES = 50_000_000
+MOST_BYTES = 20_000_000
 """A notebook that is larger is not read: those of the course have less than one million."""
 
 _MOODLE = re.compile(r"_\d+_assignsubmission_.*$")
@@ -63,15 +65,17 @@ def submissions_in(folder: Path) -> Iterator[Submission]:
     if not paths:
         what = "holds no notebook" if folder.is_dir() else "is not there"
         raise ValueError(f"{folder} {what}; expected the folder with the submissions: a notebook or a folder a learner")
-    by_learner: dict[str, list[Path]] = {}
+    by_part: dict[str, list[Path]] = {}
     for path in paths:
-        by_learner.setdefault(learner_of(path.relative_to(folder)), []).append(path)
-    for learner in sorted(by_learner):
-        yield _read(learner, by_learner[learner], folder)
+        by_part.setdefault(path.relative_to(folder).parts[0], []).append(path)
+    learners = Counter(learner_of(Path(part)) for part in by_part)
+    named = {learner_of(Path(part)) if learners[learner_of(Path(part))] == 1 else part: part for part in by_part}
+    for learner in sorted(named):
+        yield _read(_printable(learner), by_part[named[learner]], folder)
 
 
 def learner_of(path: Path) -> str:
-    """Return the learner's name, from a notebook's path below the folder of submissions.
+    """Return the learner's name, from a notebook's path below the folder of submissions, or the first part of it.
 
     Example:
         >>> learner_of(Path("ada.ipynb")), learner_of(Path("ada/week-3/01_blocks.ipynb"))
@@ -79,9 +83,12 @@ def learner_of(path: Path) -> str:
         >>> learner_of(Path("Ada Lovelace_4711_assignsubmission_file/01_blocks.ipynb"))
         'Ada Lovelace'
     """
-    first = path.parts[0]
-    name = path.stem if len(path.parts) == 1 else first
-    return _MOODLE.sub("", name)
+    return _MOODLE.sub("", path.parts[0].removesuffix(".ipynb"))
+
+
+def _printable(name: str) -> str:
+    """Return a name in which bytes that are no text, as old systems put into names, are written out."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _seems_to_pose(cells: Sequence[Cell], exercise: str) -> bool:
@@ -103,7 +110,7 @@ def _read(learner: str, paths: Sequence[Path], folder: Path) -> Submission:
     """Read a learner's notebooks; one that cannot be read is noted."""
     submission = Submission(learner)
     for path in paths:
-        name = path.relative_to(folder).as_posix()
+        name = _printable(path.relative_to(folder).as_posix())
         try:
             submission.cells[name] = list(_code_cells(path))
         except (OSError, ValueError, RecursionError) as error:
@@ -118,6 +125,8 @@ def _code_cells(path: Path) -> Iterator[Cell]:
         OSError: if it cannot be read.
         ValueError: if it is no notebook.
     """
+    if path.is_symlink() or not path.is_file():
+        raise ValueError("it is no file, but a link or a device")
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise ValueError(f"it has {size / 1e6:.0f} MB; at most {MOST_BYTES / 1e6:.0f} MB are read")

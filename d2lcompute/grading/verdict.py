@@ -6,21 +6,22 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import metadata
 
+from .._translation import N_, language
 from .program import Cell
 
 __all__ = ["PASSED", "STATUSES", "Job", "Verdict"]
 
-PASSED = "passed"
+PASSED = N_("passed")
 STATUSES = {
-    PASSED: "passed",
-    "failed": "the check found a counter-example, or the code raises an error",
-    "not attempted": "the stub is as it was",
-    "missing": "the exercise is in none of the learner's notebooks",
-    "unreadable": "the notebook cannot be read",
-    "too long": "the code ran for longer than it may",
-    "too large": "the code took more memory than it may",
-    "died": "the process of the answer ended without a verdict",
-    "tampered": "the code changes what it is checked with",
+    PASSED: N_("passed"),
+    N_("failed"): N_("the check found a counter-example, or the code raises an error"),
+    N_("not attempted"): N_("the stub is as it was"),
+    N_("missing"): N_("the exercise is in none of the learner's notebooks"),
+    N_("unreadable"): N_("the notebook cannot be read"),
+    N_("too long"): N_("the code ran for longer than it may"),
+    N_("too large"): N_("the code took more memory than it may"),
+    N_("died"): N_("the process of the answer ended without a verdict"),
+    N_("tampered"): N_("the code changes what it is checked with"),
 }
 """What an answer can come to, and what it means. All but the first earn no points."""
 
@@ -69,8 +70,13 @@ class Job:
 
     @cached_property
     def digest(self) -> str:
-        """What tells this answer from any other: its cells, the exercise, and the package that checks it."""
-        return hashlib.sha256(f"{metadata.version('d2lcompute')}\n{self.to_json()}".encode()).hexdigest()
+        """What tells this answer from any other: its cells, the exercise, the package that checks it, its language."""
+        parts = metadata.version("d2lcompute"), language(), self.to_json()
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def without(self, status: str, why: str) -> Verdict:
+        """Return the verdict on an answer that came to nothing; ``why`` is what the learner reads."""
+        return Verdict(status, f"✗ {self.exercise}: {why}")
 
     @classmethod
     def from_json(cls, text: str) -> "Job":

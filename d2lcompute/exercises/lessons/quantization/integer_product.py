@@ -107,5 +107,5 @@ EXERCISE = Exercise(
     ),
     solution=integer_product,
     why="All terms of a sum share the example's scale and the row's scale, so both come out of it; int32 has room for "
-    "the products of a hundred thousand pairs of bytes, int8 and int16 have not.",
+    "the products of some 66,000 pairs of bytes, int8 and int16 have not.",
 )
