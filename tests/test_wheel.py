@@ -32,10 +32,12 @@ def problems_of_wheel(names, expected):
 
 
 def package_files():
-    """Return the files of the package in the repository, and of the course in it, as paths in a wheel."""
-    folder = ROOT / "d2lcompute"
-    files = {file.relative_to(ROOT).as_posix() for file in [*folder.rglob("*.py"), folder / "py.typed"]}
-    return files | {f"d2lcompute/notebooks/en/{file.name}" for file in (ROOT / "notebooks" / "en").glob("*.*")}
+    """Return the files of the package in the repository, and of the course in each language, as paths in a wheel."""
+    own = [file for file in (ROOT / "d2lcompute").rglob("*.*") if file.is_file() and file.suffix != ".pyc"]
+    course = [file for language in ("en", "zh") for file in (ROOT / "notebooks" / language).glob("*.*")]
+    return {file.relative_to(ROOT).as_posix() for file in own} | {
+        f"d2lcompute/{file.relative_to(ROOT).as_posix()}" for file in course
+    }
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +61,13 @@ def pip(*arguments, python=sys.executable):
 
 @pytest.mark.slow
 def test_wheel_holds_the_package_and_nothing_else(wheel):
-    """The wheel holds every module, the exercises among them, py.typed and the course: no tests, no tools."""
+    """The wheel holds every module, the exercises among them, the messages and both editions: no tests, no tools."""
     names = zipfile.ZipFile(wheel).namelist()
 
     assert problems_of_wheel(names, package_files()) == []
     assert {"d2lcompute/py.typed", "d2lcompute/exercises/__init__.py"} <= package_files()
+    assert "d2lcompute/locale/zh/LC_MESSAGES/d2lcompute.mo" in package_files()
+    assert all(f"d2lcompute/notebooks/{language}/README.md" in package_files() for language in ("en", "zh"))
 
 
 def test_problems_of_wheel_sees_what_is_missing_and_what_is_too_much():
@@ -280,15 +284,23 @@ def test_notebook_in_a_folder_elsewhere_imports_every_public_name(with_kernel, e
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Proactor event loop:RuntimeWarning")  # zmq on Windows, which works all the same
-def test_course_starts_from_the_wheel(with_kernel, execute, tmp_path):
-    """The installed command writes the course without the repository, and a notebook of the copy runs to its end."""
+@pytest.mark.parametrize(
+    ("language", "told", "answer"),
+    [
+        ("en", "{copy}: your copy of the course. Notebooks: 16. Begin with 00_start_here.\n", "not attempted yet"),
+        ("zh", "{copy}：这是你自己的一份课程，共 16 个笔记本。从 00_start_here 开始。\n", "还没有作答"),
+    ],
+)
+def test_course_starts_from_the_wheel(with_kernel, execute, tmp_path, monkeypatch, language, told, answer):
+    """The command writes the course without the repository; a notebook of the copy runs, and speaks its language."""
     copy = tmp_path / "course"
     command = with_kernel.python.with_name("d2lcompute.exe" if os.name == "nt" else "d2lcompute")
-    done = subprocess.run(
-        [command, "start", copy, "--no-lab"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
+    monkeypatch.delenv("D2LCOMPUTE_LANG")
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    arguments = [command, "start", copy, "--no-lab", "--lang", language]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{copy}: your copy of the course, 16 notebooks. Begin with 00_start_here.\n"
+    assert done.stdout == told.format(copy=copy)
 
     notebook = execute(nbformat.read(copy / "02_parameters.ipynb", as_version=4), copy)
 
@@ -296,7 +308,7 @@ def test_course_starts_from_the_wheel(with_kernel, execute, tmp_path):
     assert counts == list(range(1, len(counts) + 1))
     answers = [cell.outputs[0] for cell in notebook.cells if "exercise-check" in cell.metadata.get("tags", [])]
     assert answers
-    assert all("not attempted yet" in answer.data["text/plain"] for answer in answers)
+    assert all(answer in said.data["text/plain"] for said in answers)
 
 
 @pytest.mark.slow

@@ -343,15 +343,25 @@ def test_start_tells_what_it_did_and_opens_lab(small, folder, monkeypatch, capsy
     monkeypatch.setattr(subprocess, "call", lambda command, cwd: opened.append((command[1:], cwd)) or 0)
 
     assert starting.start(folder) == 0
-    assert capsys.readouterr().out == f"{folder}: your copy of the course, 2 notebooks. Begin with 00_start_here.\n"
+    assert capsys.readouterr().out == f"{folder}: your copy of the course. Notebooks: 2. Begin with 00_start_here.\n"
     change(folder / "01_blocks.ipynb", "01_blocks-b", "my answer")
     change(small / "01_blocks.ipynb", "01_blocks-a", "newer")
     assert starting.start(folder, open_lab=False) == 0
     assert capsys.readouterr().out == (
-        f"{folder}: your copy of the course is up to date: 2 notebooks, 1 cell renewed, 1 of yours kept\n"
+        f"{folder}: your copy of the course is up to date. Notebooks: 2. Cells renewed: 1. Of yours, kept: 1.\n"
         "  01_blocks: renewed 1, kept 1 of yours\n"
     )
     assert opened == [(["-m", "jupyterlab", "--ip=127.0.0.1", "00_start_here.ipynb"], folder)]
+
+
+def test_start_tells_it_in_the_language_that_was_asked_for(small, folder, capsys):
+    """Also on a computer that speaks English; the next start, without a language, is told in English again."""
+    assert starting.start(folder, "zh", open_lab=False) == 0
+    assert "从 00_start_here 开始" in capsys.readouterr().out
+
+    assert starting.start(folder, open_lab=False) == 0
+
+    assert "is up to date" in capsys.readouterr().out
 
 
 def test_start_tells_an_error_in_one_line(small, folder, capsys):
