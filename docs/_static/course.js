@@ -1,0 +1,66 @@
+// Answers that open together, the switch that unfolds a page, and the other language at the same section.
+"use strict";
+
+/** The folded parts that answer one prediction: those of neighbouring cells. */
+function together(fold) {
+  const cell = fold.closest(".cell");
+  const folds = [];
+  const walk = (step) => {
+    for (let other = cell[step]; other && other.matches(".cell"); other = other[step]) {
+      folds.push(...other.querySelectorAll("details.hide"));
+    }
+  };
+  walk("previousElementSibling");
+  walk("nextElementSibling");
+  return folds;
+}
+
+/** The anchor of the part that is on top of the window; anchors are the same in both languages. */
+function here() {
+  const limit = 160;
+  let found = "";
+  for (const element of document.querySelectorAll("article [id]")) {
+    if (element.getBoundingClientRect().top > limit) break;
+    if (/^[a-z]/.test(element.id) && !/^id\d+$/.test(element.id)) found = element.id;
+  }
+  return found;
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const answers = [...document.querySelectorAll(".tag_prediction details.hide")];
+  for (const fold of document.querySelectorAll("details.hide")) {
+    fold.querySelector("summary").removeAttribute("aria-label"); // its words say what it does
+  }
+  for (const answer of answers) {
+    answer.querySelector("summary").addEventListener("click", () => {
+      const open = !answer.open;
+      for (const other of together(answer)) other.open = open;
+    });
+  }
+
+  for (const summary of document.querySelectorAll("nav .has-children > details > summary")) {
+    summary.setAttribute("aria-label", summary.closest("li").querySelector("a").textContent.trim());
+  }
+
+  const unfold = document.getElementById("unfold");
+  if (unfold && !answers.length) unfold.hidden = true;
+  unfold?.addEventListener("click", () => {
+    const open = unfold.getAttribute("aria-pressed") !== "true";
+    unfold.setAttribute("aria-pressed", String(open));
+    for (const fold of document.querySelectorAll("details.hide")) fold.open = open;
+  });
+  window.addEventListener("beforeprint", () => {
+    for (const fold of document.querySelectorAll("details.hide")) fold.open = true;
+  });
+
+  const other = document.getElementById("other-language");
+  other?.addEventListener("click", () => {
+    const part = window.scrollY > 40 ? here() : "";
+    other.href = other.href.split("#")[0] + (part ? "#" + part : "");
+  });
+
+  // A code box that scrolls must be reached by keyboard.
+  for (const box of document.querySelectorAll("div.highlight pre, .pst-scrollable-table-container, .formula")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  }
+});
