@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     start.set_defaults(run=_start)
 
     _add_grade(commands)
+    _add_export(commands)
 
     doctor = commands.add_parser(
         "doctor",
@@ -97,6 +98,23 @@ def _add_grade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     grade.set_defaults(run=_grade)
 
 
+def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command of a teacher who has a tool already."""
+    export = commands.add_parser(
+        "export",
+        help="write the exercises as assignments of nbgrader or Otter-Grader",
+        description="Write the exercises as assignments of nbgrader or Otter-Grader, one for each notebook, with their "
+        "solutions: the tool makes the learners' version.",
+        epilog="The tool need not be installed here. docs/teaching.md says how the grades compare.",
+    )
+    form = export.add_mutually_exclusive_group(required=True)
+    form.add_argument("--nbgrader", metavar="FOLDER", help="write nbgrader's source folder and its settings")
+    form.add_argument("--otter", metavar="FOLDER", help="write the notebooks that `otter assign` takes")
+    export.add_argument("--notebooks", nargs="+", metavar="NAME", help="export these, as 01_blocks (default: all)")
+    export.add_argument("--lang", metavar="LANGUAGE", default="en", help="the tasks' language (default: en)")
+    export.set_defaults(run=_export)
+
+
 def _at_least_one(text: str) -> int:
     """Read a number of jobs."""
     if not text.isdecimal() or int(text) < 1:
@@ -113,6 +131,19 @@ def _grade(options: argparse.Namespace) -> int:
             raise
         install = f'"{sys.executable}" -m pip install "d2lcompute[teach]"'
         print(f"d2lcompute grade: {error.name} is not installed: {install}", file=sys.stderr)
+        return 1
+    return int(command.run(options))
+
+
+def _export(options: argparse.Namespace) -> int:
+    """Export the exercises."""
+    try:
+        command = import_module("d2lcompute.exporting.command")
+    except ModuleNotFoundError as error:
+        if error.name != "nbformat":
+            raise
+        install = f'"{sys.executable}" -m pip install "d2lcompute[notebooks]"'
+        print(f"d2lcompute export: {error.name} is not installed: {install}", file=sys.stderr)
         return 1
     return int(command.run(options))
 
