@@ -3,6 +3,8 @@
 import operator
 from typing import Any
 
+from ._translation import tr
+
 __all__ = ["checked_integer"]
 
 
@@ -16,7 +18,7 @@ def checked_integer(name: str, value: Any, *, minimum: int | None = None, meanin
         name: the argument's name.
         value: what was handed over.
         minimum: the least integer that is allowed; by default any.
-        meaning: what the integer is, for the error: ``"the number of devices to pretend"``.
+        meaning: what the integer is, for the error: ``N_("how often to repeat")``.
 
     Raises:
         TypeError: if it is no integer.
@@ -27,13 +29,22 @@ def checked_integer(name: str, value: Any, *, minimum: int | None = None, meanin
         >>> checked_integer("units", numpy.int64(3), minimum=1)
         3
     """
-    explained = f", {meaning}" if meaning else ""
     try:
         integer = operator.index(value)
     except TypeError:
         integer = None
     if integer is None or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer{explained}; got {value!r} ({type(value).__name__})")
+        demand = (
+            tr("{name} must be an integer, {meaning}", name=name, meaning=tr(meaning))
+            if meaning
+            else tr("{name} must be an integer", name=name)
+        )
+        raise TypeError(tr("{demand}; got {value!r} ({kind})", demand=demand, value=value, kind=type(value).__name__))
     if minimum is not None and integer < minimum:
-        raise ValueError(f"{name} must be {minimum} or more{explained}; got {integer}")
+        demand = (
+            tr("{name} must be {minimum} or more, {meaning}", name=name, minimum=minimum, meaning=tr(meaning))
+            if meaning
+            else tr("{name} must be {minimum} or more", name=name, minimum=minimum)
+        )
+        raise ValueError(tr("{demand}; got {integer}", demand=demand, integer=integer))
     return integer

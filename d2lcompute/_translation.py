@@ -32,7 +32,7 @@ def tr(message: str, /, **values: object) -> str:
         >>> tr("{got_count} tensors", got_count=3)
         '3 tensors'
     """
-    text = _catalogue(language()).gettext(message) if message else ""  # gettext("") is the catalogue's head
+    text = _in_the_language(message) if message else ""  # gettext("") is the catalogue's head
     return text.format(**values) if values else text
 
 
@@ -79,6 +79,14 @@ def _locale() -> str:
 def _code(name: str) -> str:
     """Return the code in a locale's name, which is ``zh_CN.UTF-8``, or on Windows ``Chinese (Simplified)_China``."""
     return "zh" if name.lower().startswith(("zh", "chinese")) else "en" if name.lower().startswith("en") else ""
+
+
+def _in_the_language(message: str) -> str:
+    """Look a message up; in English where that is impossible, as without a file left to open."""
+    try:
+        return _catalogue(language()).gettext(message)
+    except OSError:
+        return message
 
 
 @cache

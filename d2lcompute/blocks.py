@@ -9,8 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ._arguments import checked_integer
+from ._translation import N_, tr
 
 __all__ = ["MLP", "FixedHiddenMLP", "MySequential", "NestMLP"]
+
+_NAME_TAKEN = N_("the next block gets the name {name!r}, and another block has it: rename that one first")
 
 
 class MLP(nn.Module):
@@ -94,13 +97,13 @@ class MySequential(nn.Module, MutableSequence[nn.Module]):
         if not isinstance(value, nn.Module):  # an AssertionError, as nn.Sequential raises: programs may catch it
             raise AssertionError(f"module should be of type {nn.Module}; got {type(value)}")
         if not -len(self) <= index <= len(self):
-            raise IndexError(f"index {index} is out of range for {len(self)} blocks")
+            raise IndexError(tr("index {index} is out of range for {count} blocks", index=index, count=len(self)))
         return self._number([*[*self][:index], value, *[*self][index:]])
 
     def append(self, value: nn.Module) -> Self:  # type: ignore[override]  # torch returns self
         """Put a block at the end."""
         if (name := str(len(self))) in self._modules:
-            raise KeyError(f"the next block gets the name {name!r}, and another block has it: rename that one first")
+            raise KeyError(tr(_NAME_TAKEN, name=name))
         self.add_module(name, _checked_block(value))
         return self
 
@@ -114,11 +117,13 @@ class MySequential(nn.Module, MutableSequence[nn.Module]):
 
     def __iadd__(self, other: Any) -> Self:
         if not isinstance(other, MySequential | nn.Sequential):
-            raise ValueError(f"+ joins two sequences of blocks; got {type(other)}: wrap it in MySequential(...)")
+            raise ValueError(
+                tr("+ joins two sequences of blocks; got {kind}: wrap it in MySequential(...)", kind=type(other))
+            )
         return self.extend(list(other))
 
     def __mul__(self, times: int) -> "MySequential":
-        return MySequential(*list(self) * checked_integer("times", times, minimum=1, meaning="how often to repeat"))
+        return MySequential(*list(self) * checked_integer("times", times, minimum=1, meaning=N_("how often to repeat")))
 
     __rmul__ = __mul__
 
@@ -139,19 +144,21 @@ def _checked_block(block: Any) -> nn.Module:
     if isinstance(block, nn.Module):
         return block
     if isinstance(block, type) and issubclass(block, nn.Module):
-        advice = f"{block.__name__} is the class: write {block.__name__}() to make an object of it"
+        advice = tr("{name} is the class: write {name}() to make an object of it", name=block.__name__)
     elif isinstance(block, dict):
-        advice = "a dict of blocks: hand it over as OrderedDict(blocks), alone"
+        advice = tr("a dict of blocks: hand it over as OrderedDict(blocks), alone")
     elif isinstance(block, Iterable) and not isinstance(block, torch.Tensor | str):
-        advice = f"a {type(block).__name__} of blocks: write MySequential(*blocks)"
+        advice = tr("a {kind} of blocks: write MySequential(*blocks)", kind=type(block).__name__)
     elif block is None:
-        advice = "None: leave the block out, or write nn.Identity()"
+        advice = tr("None: leave the block out, or write nn.Identity()")
     elif callable(block):
-        name = getattr(block, "__name__", type(block).__name__)
-        advice = f"the function {name}: wrap it in a module whose forward calls it; for many there is one, as nn.ReLU()"
+        advice = tr(
+            "the function {name}: wrap it in a module whose forward calls it; for many there is one, as nn.ReLU()",
+            name=getattr(block, "__name__", type(block).__name__),
+        )
     else:
         advice = f"{block!r} ({type(block).__name__})"
-    raise TypeError(f"a block must be an nn.Module, an object such as nn.ReLU(); got {advice}")
+    raise TypeError(tr("a block must be an nn.Module, an object such as nn.ReLU(); got {what}", what=advice))
 
 
 class FixedHiddenMLP(nn.Module):
@@ -185,7 +192,9 @@ class FixedHiddenMLP(nn.Module):
         """Apply linear, constant weight with ReLU, the same linear; halve until the sum of magnitudes is at most 1."""
         X = self.linear(F.relu(self.linear(X) @ self.rand_weight + 1))
         if not X.isfinite().all():
-            raise ValueError("X leads to values that are infinite or NaN, and halving them would never end: check X")
+            raise ValueError(
+                tr("X leads to values that are infinite or NaN, and halving them would never end: check X")
+            )
         while X.abs().sum() > 1:
             X = X / 2
         return X.sum()

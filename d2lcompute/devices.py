@@ -6,6 +6,7 @@ import torch
 
 from ._arguments import checked_integer
 from ._current_machine import current_machine
+from ._translation import N_, tr
 
 __all__ = ["cpu", "gpu", "num_gpus", "synchronize", "try_all_gpus", "try_gpu"]
 
@@ -124,7 +125,7 @@ def synchronize(device: torch.device | str | int | None = None) -> None:
 
 def _checked_index(i: int) -> int:
     """Return ``i`` as an integer that may number a device."""
-    return checked_integer("i", i, minimum=0, meaning="the number of an accelerator, counted from 0")
+    return checked_integer("i", i, minimum=0, meaning=N_("the number of an accelerator, counted from 0"))
 
 
 def _accelerator_type() -> str | None:
@@ -134,8 +135,12 @@ def _accelerator_type() -> str | None:
     choice = os.environ.get(_VARIABLE, "auto").strip().lower()
     if choice not in ("", "auto", "cpu"):
         raise ValueError(
-            f"the environment variable {_VARIABLE} must be 'cpu' (hide the accelerators) or 'auto' (use what is there, "
-            f"as when it is not set); got {choice!r}"
+            tr(
+                "the environment variable {variable} must be 'cpu' (hide the accelerators) or 'auto' (use what is "
+                "there, as when it is not set); got {choice!r}",
+                variable=_VARIABLE,
+                choice=choice,
+            )
         )
     if choice == "cpu" or not torch.accelerator.is_available():
         return None

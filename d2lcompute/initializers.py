@@ -8,6 +8,8 @@ from typing import TypeGuard
 import torch
 from torch import nn
 
+from ._translation import tr
+
 __all__ = ["init_42", "init_constant", "init_normal", "init_xavier", "my_init"]
 
 
@@ -127,8 +129,11 @@ def _is_linear(module: nn.Module) -> TypeGuard[nn.Linear]:
         return False
     if nn.parameter.is_lazy(module.weight):
         raise RuntimeError(
-            f"{type(module).__name__} has no values to fill yet: its shape is known once data has passed through. "
-            "Run the net once on a batch, such as net(torch.zeros(1, in_features)), then apply the initializer"
+            tr(
+                "{kind} has no values to fill yet: its shape is known once data has passed through. "
+                "Run the net once on a batch, such as net(torch.zeros(1, in_features)), then apply the initializer",
+                kind=type(module).__name__,
+            )
         )
     return True
 

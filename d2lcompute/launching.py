@@ -20,6 +20,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from ._translation import tr
 from .devices import cpu, num_gpus, try_gpu
 
 __all__ = ["join", "launch", "local_device"]
@@ -77,8 +78,16 @@ def launch(worker: Callable[[Path], Any], folder: Path | str, *, processes: int 
     )
     if ran.returncode:
         failed = [path.read_text(encoding="utf-8") for path in sorted(folder.glob(f"{name}-*.txt"))]
-        says = "\n".join(failed) or f"the launcher says, at its end:\n{ran.stderr[-2000:]}"
-        raise RuntimeError(f"{name} failed in {processes} processes (exit status {ran.returncode}); {says}")
+        says = "\n".join(failed) or tr("the launcher says, at its end:") + f"\n{ran.stderr[-2000:]}"
+        raise RuntimeError(
+            tr(
+                "{name} failed in {processes} processes (exit status {status}); {says}",
+                name=name,
+                processes=processes,
+                status=ran.returncode,
+                says=says,
+            )
+        )
     return [torch.load(folder / f"{name}-{rank}.pt", map_location="cpu") for rank in range(processes)]
 
 
@@ -128,7 +137,7 @@ def run_rank(worker: Callable[[Path], Any], folder: Path) -> None:
         dist.destroy_process_group()
         status = 0
     except Exception:
-        says = f"rank {rank} says:\n{traceback.format_exc()}"
+        says = tr("rank {rank} says:", rank=rank) + f"\n{traceback.format_exc()}"
         (folder / f"{worker.__name__}-{rank}.txt").write_text(says, encoding="utf-8")
     sys.stdout.flush()
     sys.stderr.flush()
@@ -154,7 +163,13 @@ def _script(worker: Callable[[Path], Any]) -> str:
             if original and (value is builtins or getattr(value, "__wrapped__", None) is original):
                 continue  # IPython wraps open
             if value is builtins:
-                raise NameError(f"{function.__name__} uses {name}, which is not defined yet: run its cell first")
+                raise NameError(
+                    tr(
+                        "{function} uses {name}, which is not defined yet: run its cell first",
+                        function=function.__name__,
+                        name=name,
+                    )
+                )
             if isinstance(value, FunctionType) and value.__module__ == worker.__module__:
                 if name not in functions:
                     waiting.append(_copied(value))
@@ -168,7 +183,9 @@ def _script(worker: Callable[[Path], Any]) -> str:
 def _copied(function: Any) -> FunctionType:
     """Return a function whose source can stand in a script."""
     if not isinstance(function, FunctionType) or not function.__qualname__.isidentifier():
-        raise TypeError(f"launch copies functions that a cell or a file defines with def; got {function!r}")
+        raise TypeError(
+            tr("launch copies functions that a cell or a file defines with def; got {function!r}", function=function)
+        )
     return function
 
 
@@ -190,6 +207,11 @@ def _head(name: str, value: Any, user: str) -> str:
     if module in sys.modules and module != "__main__" and getattr(sys.modules[module], original, None) is value:
         return f"from {module} import {original} as {name}"
     raise TypeError(
-        f"{user} uses {name}, of type {type(value).__name__}, which lives in this process alone: make it inside the "
-        "function, or save it in the folder and load it there"
+        tr(
+            "{function} uses {name}, of type {kind}, which lives in this process alone: make it inside the "
+            "function, or save it in the folder and load it there",
+            function=user,
+            name=name,
+            kind=type(value).__name__,
+        )
     )

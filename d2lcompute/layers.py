@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ._arguments import checked_integer
+from ._translation import N_, tr
 
 __all__ = ["CenteredLayer", "MyLinear"]
 
@@ -33,7 +34,7 @@ class CenteredLayer(nn.Module):
 
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
-        self.dim = None if dim is None else checked_integer("dim", dim, meaning="or None for all elements")
+        self.dim = None if dim is None else checked_integer("dim", dim, meaning=N_("or None for all elements"))
 
     def forward(self, X: Tensor) -> Tensor:
         """Subtract the mean over ``dim``, or over all elements."""
@@ -98,7 +99,9 @@ class MyLinear(nn.Module):
         self.in_units = checked_integer("in_units", in_units, minimum=1)
         self.units = checked_integer("units", units, minimum=1)
         if activation is not None and not callable(activation):
-            raise TypeError(f"activation must be a function such as F.relu, or None; got {activation!r}")
+            raise TypeError(
+                tr("activation must be a function such as F.relu, or None; got {activation!r}", activation=activation)
+            )
         self.activation = activation
         self.weight = nn.Parameter(torch.empty(self.in_units, self.units, device=device, dtype=dtype))
         if bias:
@@ -129,13 +132,23 @@ class MyLinear(nn.Module):
         """Raise the layer's own words for an input that cannot fit; other errors are torch's to tell."""
         if X.ndim == 0 or X.shape[-1] != self.in_units:
             raise ValueError(
-                f"X must have {self.in_units} features in its last dimension, the layer's in_units; got an input of "
-                f"shape {tuple(X.shape)} for a weight of shape {tuple(self.weight.shape)}"
+                tr(
+                    "X must have {count} features in its last dimension, the layer's in_units; got an input of "
+                    "shape {shape} for a weight of shape {weight_shape}",
+                    count=self.in_units,
+                    shape=tuple(X.shape),
+                    weight_shape=tuple(self.weight.shape),
+                )
             ) from error
         if X.dtype != self.weight.dtype:
             raise TypeError(
-                f"X must have the dtype of the layer's weight, {self.weight.dtype}; got {X.dtype} of shape "
-                f"{tuple(X.shape)}: write X.to({self.weight.dtype}), or X.float()"
+                tr(
+                    "X must have the dtype of the layer's weight, {expected}; got {got} of shape {shape}: "
+                    "write X.to({expected}), or X.float()",
+                    expected=self.weight.dtype,
+                    got=X.dtype,
+                    shape=tuple(X.shape),
+                )
             ) from error
 
     def extra_repr(self) -> str:

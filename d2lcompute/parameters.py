@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from ._translation import tr
+
 __all__ = ["ParameterRow", "ParameterTable", "count_parameters", "parameter_table", "tied_groups"]
 
 _MOST_ROWS, _SHOWN_ROWS = 60, 20
@@ -152,8 +154,11 @@ def count_parameters(net: nn.Module, *, trainable_only: bool = False) -> int:
     unknown = [names[parameter][0] for parameter in counted if is_lazy(parameter)]
     if unknown:
         raise ValueError(
-            f"net must have seen data before its parameters can be counted; {_listed(unknown)} have no shape yet: send "
-            "one batch through the net, net(X), and count then"
+            tr(
+                "net must have seen data before its parameters can be counted; {names} have no shape yet: send "
+                "one batch through the net, net(X), and count then",
+                names=_listed(unknown),
+            )
         )
     return sum(parameter.numel() for parameter in counted)
 
@@ -187,8 +192,12 @@ def tied_groups(net: nn.Module) -> list[tuple[str, ...]]:
 def _names_by_parameter(net: nn.Module) -> dict[nn.Parameter, list[str]]:
     """Return each parameter once, with all its names; tensors are told apart by identity, so they can be keys."""
     if not isinstance(net, nn.Module):
-        came = f"the class {net.__name__}" if isinstance(net, type) else f"a value of type {type(net).__name__}"
-        raise TypeError(f"net must be a torch.nn.Module, an object such as nn.Linear(4, 2); got {came}")
+        got = (
+            tr("the class {name}", name=net.__name__)
+            if isinstance(net, type)
+            else tr("a value of type {kind}", kind=type(net).__name__)
+        )
+        raise TypeError(tr("net must be a torch.nn.Module, an object such as nn.Linear(4, 2); got {what}", what=got))
     names: dict[nn.Parameter, list[str]] = {}
     for name, parameter in net.named_parameters(remove_duplicate=False):
         names.setdefault(parameter, []).append(name)
@@ -203,7 +212,9 @@ def written_out(name: str) -> str:
 def _listed(names: Sequence[str]) -> str:
     """Return names with commas, a long list of them cut short."""
     names = [written_out(name) for name in names]
-    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:2])} and {len(names) - 2} more"
+    if len(names) < 4:
+        return ", ".join(names)
+    return tr("{names} and {count} more", names=", ".join(names[:2]), count=len(names) - 2)
 
 
 def _total(parameters: list[ParameterRow], *, names: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import torch
 
 from ._current_machine import clock_seconds, current_machine
+from ._translation import tr
 from .devices import synchronize, try_gpu
 
 __all__ = ["Measurement", "Timer", "benchmark"]
@@ -62,7 +63,7 @@ class Timer:
             RuntimeError: if no lap is running.
         """
         if self._started is None:
-            raise RuntimeError("stop() ends a lap, and none is running: call start() first, once for each stop()")
+            raise RuntimeError(tr("stop() ends a lap, and none is running: call start() first, once for each stop()"))
         self.times.append(self._now() - self._started)
         self._started = None
         return self.times[-1]
@@ -74,7 +75,9 @@ class Timer:
             RuntimeError: if no lap was stopped yet.
         """
         if not self.times:
-            raise RuntimeError("avg() is the mean of the laps, and there is none yet: call start() and stop() first")
+            raise RuntimeError(
+                tr("avg() is the mean of the laps, and there is none yet: call start() and stop() first")
+            )
         return self.sum() / len(self.times)
 
     def sum(self) -> float:
@@ -159,11 +162,14 @@ def benchmark(
     """
     if not callable(fn):
         raise TypeError(
-            f"fn must be something to call, such as a function; got {type(fn).__name__} "
-            "(hand over the function itself and its arguments, not the result of a call)"
+            tr(
+                "fn must be something to call, such as a function; got {kind} "
+                "(hand over the function itself and its arguments, not the result of a call)",
+                kind=type(fn).__name__,
+            )
         )
     if not min_run_seconds > 0:
-        raise ValueError(f"min_run_seconds must be more than 0; got {min_run_seconds!r}")
+        raise ValueError(tr("min_run_seconds must be more than 0; got {seconds!r}", seconds=min_run_seconds))
     where = try_gpu() if device is None else torch.device(device)
 
     def waiting_clock() -> float:

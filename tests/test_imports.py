@@ -15,30 +15,31 @@ import d2lcompute
 PACKAGE = Path(d2lcompute.__file__).resolve().parent
 MODULES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py"))
 CORE = {"blocks", "checkpoints", "devices", "initializers", "layers", "parameters", "pretend", "timing"}
-SHARED = {"_arguments", "_current_machine"}  # what several components use
+SHARED = {"_arguments", "_current_machine", "_translation"}  # what several components use
 
 # Component → the other components that it may import; "d2lcompute" is the package itself with all that it re-exports.
 # A component is a module of that name, or the modules in a folder of that name.
 COMPONENTS = {
-    "_arguments": set(),
+    "_arguments": {"_translation"},
     "_current_machine": set(),
     "_translation": set(),
     "_user_data": set(),
-    "blocks": {"_arguments"},
-    "checkpoints": {"_arguments", "devices"},
+    "blocks": {"_arguments", "_translation"},
+    "checkpoints": {"_arguments", "_translation", "devices"},
     "devices": SHARED,
-    "initializers": set(),
-    "launching": {"devices"},
-    "layers": {"_arguments"},
-    "parameters": set(),
+    "initializers": {"_translation"},
+    "launching": {"_translation", "devices"},
+    "layers": {"_arguments", "_translation"},
+    "parameters": {"_translation"},
     "pretend": SHARED,
-    "timing": {"_current_machine", "devices"},
+    "timing": {"_current_machine", "_translation", "devices"},
     "d2lcompute": CORE,
     "exercises": CORE | {"d2lcompute", "_translation", "_user_data", "course"},
-    "figures": CORE | {"_arguments"},
+    "figures": CORE | {"_arguments", "_translation"},
     "interop": set(),
     "course": {"_translation", "_user_data"},
     "doctor": {"_translation", "_user_data"},
+    "exporting": {"course", "exercises"},
     "grading": {"_translation", "_user_data", "exercises"},
     "__main__": {"_translation", "doctor"},
 }
@@ -49,6 +50,7 @@ LIBRARIES = {  # component → the libraries that it may import beside the stand
     "_translation": set(),
     "_user_data": set(),
     "course": {"nbformat"},
+    "exporting": {"nbformat"},
     "figures": {"torch", "matplotlib", "numpy"},
     "grading": {"torch", "distributed", "jinja2"},
     "pretend": {"torch", "torchgen"},  # the latter comes with torch
@@ -59,13 +61,14 @@ LIBRARIES = {  # component → the libraries that it may import beside the stand
 LATER = {  # component → what it may import inside a function, beside the above: the doctor has to start without it
     "_translation": {"course"},
     "_user_data": {"platformdirs"},
-    "__main__": {"course", "grading"},
+    "__main__": {"course", "exporting", "grading"},
     "doctor": {"course", "d2lcompute", "devices", "torch", "jupyter_client"},
     "parameters": {"wcwidth"},
 }
 # Folder → its parts from the ground up: each imports those before it only. A part is a module or a folder.
 LAYERS = {
     "course": ("merging", "source", "copying", "starting"),
+    "exporting": ("assignment", "nbgrader", "otter", "command"),
     "grading": (
         *("confinement", "program", "verdict", "submissions", "judging", "server", "pool", "cluster", "ledger"),
         *("points", "grades", "pages", "command"),
@@ -79,6 +82,7 @@ LOADED = {
         "d2lcompute",
         "_arguments",
         "_current_machine",
+        "_translation",
         "blocks",
         "devices",
         "initializers",

@@ -111,6 +111,21 @@ def test_a_message_is_said_in_the_language(monkeypatch):
     assert tr(N_("no value: {}")) == "no value: {}"
 
 
+def test_a_catalogue_that_cannot_be_opened_costs_the_translation_alone(monkeypatch):
+    """An error is told in English, rather than that another one hides it, as where no file is left to open."""
+
+    def refuse(*args, **kwargs):
+        raise OSError(24, "Too many open files")
+
+    _translation._catalogue.cache_clear()
+    with monkeypatch.context() as broken, speaking("zh"):
+        broken.setattr(_translation.gettext, "translation", refuse)
+        assert tr("{count} of {total}", count=1, total=2) == "1 of 2"
+
+    with speaking("zh"):
+        assert tr("written anew") != "written anew"
+
+
 def test_nothing_is_nothing():
     """Gettext answers an empty message with the head of its catalogue."""
     with speaking("zh"):

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import torch
 
+from .._translation import N_, tr
 from .errors import CheckpointError, reason
 from .files import read_whole, replace
 from .foreign import LOOK_BYTES, describe
@@ -46,30 +47,47 @@ def read_archive(path: Path, *, map_location: Any, verify: bool) -> dict[str, An
             if "deserialize object on" not in str(error):
                 raise
             raise CheckpointError(
-                f"{path}: map_location asks for a device that this machine lacks ({reason(error)}); choose another"
+                tr(
+                    "{path}: map_location asks for a device that this machine lacks ({reason}); choose another",
+                    path=path,
+                    reason=reason(error),
+                )
             ) from error
 
-    saved = read_whole(path, read, "file of save_checkpoint")
+    saved = read_whole(path, read, N_("file of save_checkpoint"))
     if not isinstance(saved, dict) or saved.get("format") != _FORMAT:
         raise CheckpointError(
-            f"{path}: expected a file of save_checkpoint, found {_kind(saved)}; read it with torch.load(path, "
-            "weights_only=True), and save it with save_checkpoint from then on"
+            tr(
+                "{path}: expected a file of save_checkpoint, found {kind}; read it with torch.load(path, "
+                "weights_only=True), and save it with save_checkpoint from then on",
+                path=path,
+                kind=_kind(saved),
+            )
         )
     if saved.get("version") != _VERSION:
         raise CheckpointError(
-            f"{path}: expected format {_VERSION}, found {saved.get('version')!r}; update d2lcompute to load it"
+            tr(
+                "{path}: expected format {expected}, found {found!r}; update d2lcompute to load it",
+                path=path,
+                expected=_VERSION,
+                found=saved.get("version"),
+            )
         )
     kinds = {"step": int, "model": dict, "optimizer": dict | None, "extra": dict}
     if wrong := [key for key, kind in kinds.items() if not isinstance(saved.get(key), kind)]:
-        raise CheckpointError(f"{path}: expected {wrong[0]!r}, found none that can be used; load an older file")
+        raise CheckpointError(
+            tr("{path}: expected {key!r}, found none that can be used; load an older file", path=path, key=wrong[0])
+        )
     return saved
 
 
 def _kind(value: Any) -> str:
     """Say what a file that is no checkpoint holds."""
     if isinstance(value, dict) and value and all(isinstance(item, torch.Tensor) for item in value.values()):
-        return f"a bare state_dict of {len(value)} tensors (model.load_state_dict takes it)"
-    return f"a dict with the keys {list(value)[:5]}" if isinstance(value, dict) else f"a {type(value).__name__}"
+        return tr("a bare state_dict of {count} tensors (model.load_state_dict takes it)", count=len(value))
+    if isinstance(value, dict):
+        return tr("a dict with the keys {keys}", keys=list(value)[:5])
+    return tr("a {kind}", kind=type(value).__name__)
 
 
 def _check_archive(path: Path, file: BinaryIO, *, verify: bool) -> None:
@@ -80,23 +98,30 @@ def _check_archive(path: Path, file: BinaryIO, *, verify: bool) -> None:
         if zipfile.is_zipfile(file):
             raise
         file.seek(0)
-        raise CheckpointError(f"{path}: {_instead(file.read(LOOK_BYTES))}") from None
+        raise CheckpointError(tr("{path}: {trouble}", path=path, trouble=_instead(file.read(LOOK_BYTES)))) from None
     with archive:
         records = archive.infolist()
         # torch would take compressed bytes for numbers, and choose among two records of one name in a way of its own
         whole = all(record.compress_type == 0 for record in records) and len({*archive.namelist()}) == len(records)
         if not whole or min((record.header_offset for record in records), default=0):
-            raise CheckpointError(f"{path}: was packed anew or added to; take the file that save_checkpoint wrote")
+            raise CheckpointError(
+                tr("{path}: was packed anew or added to; take the file that save_checkpoint wrote", path=path)
+            )
         if verify and (damaged := archive.testzip()):
-            raise CheckpointError(f"{path}: is damaged: {damaged} has another checksum; load an older one")
+            raise CheckpointError(
+                tr("{path}: is damaged: {record} has another checksum; load an older one", path=path, record=damaged)
+            )
 
 
 def _instead(start: bytes) -> str:
     """Say what is wrong with a file that is no zip archive, from its first bytes."""
     if not start:
-        return "is empty; check the path, or load an older one"
+        return tr("is empty; check the path, or load an older one")
     if start.startswith(b"PK\3\4"):
-        return "is cut short: its end is missing; check the path, or load an older one"
+        return tr("is cut short: its end is missing; check the path, or load an older one")
     if told := describe(start):
-        return f"is no checkpoint: it is {told}"
-    return f"is no checkpoint: expected a zip archive, found {start[:4]!r}; check the path, or load an older one"
+        return tr("is no checkpoint: it is {what}", what=told)
+    return tr(
+        "is no checkpoint: expected a zip archive, found {start!r}; check the path, or load an older one",
+        start=start[:4],
+    )

@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from .._arguments import checked_integer
+from .._translation import tr
 from ..devices import cpu
 from .archive import read_archive, write_archive
 from .errors import CheckpointError, is_memory_short, reason
@@ -151,8 +152,10 @@ def load_checkpoint(
     """
     if partial and optimizer is not None:
         raise ValueError(
-            "partial=True loads a part of the model alone, and an optimizer's state belongs to all of the parameters "
-            "that were saved; leave out optimizer, and make a new one"
+            tr(
+                "partial=True loads a part of the model alone, and an optimizer's state belongs to all of the "
+                "parameters that were saved; leave out optimizer, and make a new one"
+            )
         )
     file, _, _ = _check_arguments(path, model, optimizer)
     model = unwrapped(model)
@@ -175,9 +178,19 @@ def load_checkpoint(
     except CheckpointError:
         raise
     except Exception as error:
-        why = f", since memory is short: {reason(error)}" if is_memory_short(error) else f" ({error})"
         raise CheckpointError(
-            f"{file}: could not be put in place{why}; the model and the optimizer are what they were"
+            tr(
+                "{file}: could not be put in place, since memory is short: {reason}; the model and the optimizer are "
+                "what they were",
+                file=file,
+                reason=reason(error),
+            )
+            if is_memory_short(error)
+            else tr(
+                "{file}: could not be put in place ({error}); the model and the optimizer are what they were",
+                file=file,
+                error=error,
+            )
         ) from error
     return result
 
@@ -192,16 +205,25 @@ def _check_arguments(
 ) -> tuple[Path, int, dict[str, Any]]:
     """Return path, step and extra in their plainest types, or raise the error that names the argument."""
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be an nn.Module, not its state_dict or anything else; got {type(model).__name__}")
+        raise TypeError(
+            tr("model must be an nn.Module, not its state_dict or anything else; got {kind}", kind=type(model).__name__)
+        )
     if optimizer is not None and not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer must be a torch.optim.Optimizer or None; got {type(optimizer).__name__}")
+        raise TypeError(
+            tr("optimizer must be a torch.optim.Optimizer or None; got {kind}", kind=type(optimizer).__name__)
+        )
     if not isinstance(extra, Mapping | None) or not all(isinstance(key, str) for key in extra or ()):
-        raise TypeError(f"extra must be a dict of values by name, such as {{'loss': 0.5}}; got {extra!r}")
+        raise TypeError(
+            tr("extra must be a dict of values by name, such as {{'loss': 0.5}}; got {extra!r}", extra=extra)
+        )
     step = checked_integer("step", step, minimum=0)
     file = Path(path)
     if _is_safetensors(file) and (optimizer or step or extra):
         raise ValueError(
-            f"{file}: a .safetensors file holds the model's tensors alone; leave out optimizer, step and extra, or "
-            "choose a name that ends in .pt"
+            tr(
+                "{file}: a .safetensors file holds the model's tensors alone; leave out optimizer, step and extra, or "
+                "choose a name that ends in .pt",
+                file=file,
+            )
         )
     return file, step, dict(extra or {})

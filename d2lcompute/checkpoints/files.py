@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from .._translation import tr
 from .errors import CheckpointError, is_memory_short, reason
 
 __all__ = ["read_whole", "replace"]
@@ -18,10 +19,16 @@ _Result = TypeVar("_Result")
 
 
 def read_whole(path: Path, read: Callable[[BinaryIO], _Result], kind: str) -> _Result:
-    """Call ``read`` with the open file, and make any error a :class:`CheckpointError` that says what to do."""
+    """Call ``read`` with the open file, and make any error a :class:`CheckpointError` that says what to do.
+
+    Args:
+        path: the file.
+        read: returns what is wanted of the open file.
+        kind: what it should be, for the error: ``N_("safetensors file")``.
+    """
     found = _check_path(path)
     if not (found and stat.S_ISREG(found.st_mode)):
-        raise CheckpointError(f"{path}: there is no such file in the folder; check its name")
+        raise CheckpointError(tr("{path}: there is no such file in the folder; check its name", path=path))
     try:
         return _read_unchanged(path, read)
     except CheckpointError:
@@ -29,19 +36,32 @@ def read_whole(path: Path, read: Callable[[BinaryIO], _Result], kind: str) -> _R
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\S+)", str(error))
         raise CheckpointError(
-            f"{path}: expected tensors and plain values, found {code[1] if code else 'what cannot be decoded'}, and "
-            "loading that can run any code. Nothing was run. If you saved a whole model yourself, save it again with "
-            "save_checkpoint; otherwise do not load it"
+            tr(
+                "{path}: expected tensors and plain values, found {what}, and loading that can run any code. Nothing "
+                "was run. If you saved a whole model yourself, save it again with save_checkpoint; otherwise do not "
+                "load it",
+                path=path,
+                what=code[1] if code else tr("what cannot be decoded"),
+            )
         ) from error
     except Exception as error:
         if is_memory_short(error):
             raise CheckpointError(
-                f"{path}: could not be read, since memory is short ({reason(error)}); the file may be whole. Free some "
-                "memory, or load it on a machine that has more"
+                tr(
+                    "{path}: could not be read, since memory is short ({reason}); the file may be whole. Free some "
+                    "memory, or load it on a machine that has more",
+                    path=path,
+                    reason=reason(error),
+                )
             ) from error
         raise CheckpointError(
-            f"{path}: expected a {kind}, found one that is damaged or something else ({reason(error)}); check the "
-            "path, or load an older one"
+            tr(
+                "{path}: expected a {kind}, found one that is damaged or something else ({reason}); check the path, "
+                "or load an older one",
+                path=path,
+                kind=tr(kind),
+                reason=reason(error),
+            )
         ) from error
 
 
@@ -60,7 +80,7 @@ def _read_unchanged(path: Path, read: Callable[[BinaryIO], _Result]) -> _Result:
                 continue
             if _is_at(path, file):
                 return result
-    raise CheckpointError(f"{path}: is replaced again and again while it is read; load a copy of it")
+    raise CheckpointError(tr("{path}: is replaced again and again while it is read; load a copy of it", path=path))
 
 
 def _is_at(path: Path, file: BinaryIO) -> bool:
@@ -72,7 +92,9 @@ def replace(path: Path, write: Callable[[Path], None], *, durable: bool) -> None
     """Let ``write`` fill a temporary file, which takes the place of ``path``, or vanishes if anything fails."""
     old = _check_path(path)
     if old and not (stat.S_ISREG(old.st_mode) and os.access(path, os.W_OK)):
-        raise CheckpointError(f"{path}: is protected from writing, or no ordinary file; choose another path")
+        raise CheckpointError(
+            tr("{path}: is protected from writing, or no ordinary file; choose another path", path=path)
+        )
     # Behind a link it is the file that changes, not the link.
     target = Path(os.path.realpath(path)) if path.is_symlink() else path.absolute()
     temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.tmp")
@@ -89,9 +111,14 @@ def replace(path: Path, write: Callable[[Path], None], *, durable: bool) -> None
             temporary.unlink()
         if not isinstance(error, Exception):
             raise
-        remedy = "Free some memory" if is_memory_short(error) else "Check the space left, or choose another path"
+        short = is_memory_short(error)
         raise CheckpointError(
-            f"{path}: could not be written ({reason(error)}); what was there before is unchanged. {remedy}"
+            tr(
+                "{path}: could not be written ({reason}); what was there before is unchanged. {remedy}",
+                path=path,
+                reason=reason(error),
+                remedy=tr("Free some memory") if short else tr("Check the space left, or choose another path"),
+            )
         ) from error
     if durable:
         with contextlib.suppress(OSError):  # Windows and some network drives cannot flush a folder
@@ -118,10 +145,25 @@ def _check_path(path: Path) -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         found = None
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path!r} is no path that can be used here ({reason(error)}); choose another") from error
+        raise CheckpointError(
+            tr("{path!r} is no path that can be used here ({reason}); choose another", path=path, reason=reason(error))
+        ) from error
     if found and stat.S_ISDIR(found.st_mode):
-        raise CheckpointError(f"{path}: is a folder; give the path of a file in it, such as {path / 'checkpoint.pt'}")
+        raise CheckpointError(
+            tr(
+                "{path}: is a folder; give the path of a file in it, such as {example}",
+                path=path,
+                example=path / "checkpoint.pt",
+            )
+        )
     if not found and not path.parent.is_dir():
         make = f"Path({str(path.parent)!r}).mkdir(parents=True)"
-        raise CheckpointError(f"{path}: there is no folder {path.parent}; check the path, or create it: {make}")
+        raise CheckpointError(
+            tr(
+                "{path}: there is no folder {folder}; check the path, or create it: {make}",
+                path=path,
+                folder=path.parent,
+                make=make,
+            )
+        )
     return found

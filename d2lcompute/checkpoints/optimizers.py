@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from .._translation import tr
 from .errors import CheckpointError
 from .state import check_same, describe
 from .wrapped import Namer, namer
@@ -20,7 +21,10 @@ _PARAMETER_SHAPED |= {"momentum_buffer", "prev", "square_avg", "sum"}
 
 
 def optimizer_layout(model: nn.Module, optimizer: Optimizer) -> dict[str, str]:
-    """Describe what an optimizer works on: its class, then the name, shape and dtype of each parameter in order."""
+    """Describe what an optimizer works on: its class, then the name, shape and dtype of each parameter in order.
+
+    It is kept in files and compared with what is described later: it has no language but English.
+    """
     plain = namer(model)
     names = {id(parameter): repr(plain(name)) for name, parameter in model.named_parameters()}
     lines = {"class": type(optimizer).__name__}
@@ -45,8 +49,11 @@ def check_optimizer(
     """
     if saved is None:
         raise CheckpointError(
-            f"{file}: expected an optimizer's state, found none, since it was saved without an optimizer; leave out "
-            "optimizer to load the model alone"
+            tr(
+                "{file}: expected an optimizer's state, found none, since it was saved without an optimizer; leave out "
+                "optimizer to load the model alone",
+                file=file,
+            )
         )
     check_same(file, "optimizer", optimizer_layout(model, optimizer), _translated(saved["outline"], rename))
     _check_tensors(file, optimizer, saved["state_dict"]["state"])

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from .._translation import tr
 from .wrapped import namer
 
 __all__ = ["restore"]
@@ -80,8 +81,12 @@ def _load_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
     for number, (names, group) in enumerate(zip(options, optimizer.param_groups, strict=True)):
         if missing := sorted(names - group.keys()):
             raise ValueError(
-                f"optimizer: expected the options {missing} in group {number}, found none; build it and its scheduler "
-                "as they were when the file was saved"
+                tr(
+                    "optimizer: expected the options {options} in group {number}, found none; build it and its "
+                    "scheduler as they were when the file was saved",
+                    options=missing,
+                    number=number,
+                )
             )
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from .._translation import tr
 from .errors import CheckpointError
 from .memory import conflict, groups
 from .wrapped import namer, renamed
@@ -22,13 +23,21 @@ def state_of(file: Path, model: nn.Module) -> dict[str, Any]:
     for key, value in state.items():
         if is_lazy(value):
             raise CheckpointError(
-                f"{file}: expected values for {key!r}, found a lazy layer that has seen no data and has no shape yet; "
-                "pass one batch through the model first"
+                tr(
+                    "{file}: expected values for {key!r}, found a lazy layer that has seen no data and has no shape "
+                    "yet; pass one batch through the model first",
+                    file=file,
+                    key=key,
+                )
             )
         if isinstance(value, torch.Tensor) and value.is_meta:
             raise CheckpointError(
-                f"{file}: expected values for {key!r}, found a tensor on the meta device, which has none; build the "
-                "model on a real device, or give it memory with model.to_empty(device='cpu')"
+                tr(
+                    "{file}: expected values for {key!r}, found a tensor on the meta device, which has none; build the "
+                    "model on a real device, or give it memory with model.to_empty(device='cpu')",
+                    file=file,
+                    key=key,
+                )
             )
     return state
 
@@ -43,8 +52,12 @@ def state_to_save(file: Path, model: nn.Module) -> dict[str, Any]:
             size > 1 and stride == 0 for size, stride in zip(value.shape, value.stride(), strict=True)
         ):
             raise CheckpointError(
-                f"{file}: expected memory for each element, found {key!r} expanded, which no value can be loaded into; "
-                "register its clone() in the model"
+                tr(
+                    "{file}: expected memory for each element, found {key!r} expanded, which no value can be loaded "
+                    "into; register its clone() in the model",
+                    file=file,
+                    key=key,
+                )
             )
         state[key] = value.detach()
     return state
@@ -56,8 +69,13 @@ def check_model(file: Path, current: Mapping[str, Any], saved: Mapping[str, Any]
     for names in groups(current):
         if found := conflict(names, current, saved):
             raise CheckpointError(
-                f"{file}: model: expected equal values for {found[0]!r} and {found[1]!r}, which are tied in the model, "
-                "found different ones; load it into a model that does not tie them"
+                tr(
+                    "{file}: model: expected equal values for {one!r} and {other!r}, which are tied in the model, "
+                    "found different ones; load it into a model that does not tie them",
+                    file=file,
+                    one=found[0],
+                    other=found[1],
+                )
             )
 
 
@@ -71,8 +89,13 @@ def fitting_part(file: Path, current: Mapping[str, Any], saved: dict[str, Any]) 
     if part:
         return part
     raise CheckpointError(
-        f"{file}: model: expected an entry that fits, found none; the model has {_some(list(current))}, the file has "
-        f"{_some(list(saved))}. If the file holds a part of the model, load it into that part, as into model.backbone"
+        tr(
+            "{file}: model: expected an entry that fits, found none; the model has {own}, the file has {saved}. If the "
+            "file holds a part of the model, load it into that part, as into model.backbone",
+            file=file,
+            own=_some(list(current)),
+            saved=_some(list(saved)),
+        )
     )
 
 
@@ -94,19 +117,41 @@ def _describe_all(state: Mapping[str, Any]) -> dict[str, str]:
 
 def check_same(file: Path, part: str, expected: Mapping[str, str], found: Mapping[str, str]) -> None:
     """Raise if one side lacks a key, or at the first one at which the two differ."""
-    remedy = f"build the {part} as it was when the file was saved"
     if part == "model":
-        remedy += ", or load what fits with partial=True"
+        remedy = tr("build the model as it was when the file was saved, or load what fits with partial=True")
+    else:
+        remedy = tr("build the {part} as it was when the file was saved", part=part)
     missing = [key for key in expected if key not in found]
     surplus = [key for key in found if key not in expected]
     if missing or surplus:
-        lists = f"expected and not found: {_some(missing)}; found and not expected: {_some(surplus)}"
-        raise CheckpointError(f"{file}: {part}: {lists}; {remedy}")
+        raise CheckpointError(
+            tr(
+                "{file}: {part}: expected and not found: {missing}; found and not expected: {surplus}; {remedy}",
+                file=file,
+                part=part,
+                missing=_some(missing),
+                surplus=_some(surplus),
+                remedy=remedy,
+            )
+        )
     for key, value in expected.items():
         if found[key] != value:
-            raise CheckpointError(f"{file}: {part}: {key!r}: expected {value}, found {found[key]}; {remedy}")
+            raise CheckpointError(
+                tr(
+                    "{file}: {part}: {key!r}: expected {expected}, found {found}; {remedy}",
+                    file=file,
+                    part=part,
+                    key=key,
+                    expected=value,
+                    found=found[key],
+                    remedy=remedy,
+                )
+            )
 
 
 def _some(keys: list[str]) -> str:
     """List the first keys and count the rest."""
-    return ", ".join(map(repr, keys[:3])) + (f" and {len(keys) - 3} more" if keys[3:] else "") or "nothing"
+    names = ", ".join(map(repr, keys[:3]))
+    if keys[3:]:
+        return tr("{names} and {count} more", names=names, count=len(keys) - 3)
+    return names or tr("nothing")

@@ -9,14 +9,13 @@ import safetensors.torch
 import torch
 from safetensors import safe_open
 
+from .._translation import N_, tr
 from .errors import CheckpointError
 from .files import read_whole, replace
 from .foreign import LOOK_BYTES, describe
 from .memory import groups, view_of
 
 __all__ = ["read_tensors", "write_tensors"]
-
-_REMEDY = "or choose a name that ends in .pt, which takes every kind of tensor"
 
 
 def write_tensors(path: Path, state: Mapping[str, Any], *, durable: bool) -> None:
@@ -44,25 +43,41 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         start = file.read(LOOK_BYTES)
         told = describe(start)
         if told and start[8:9] != b"{":
-            raise CheckpointError(f"{path}: expected a safetensors file, found {told}")
+            raise CheckpointError(tr("{path}: expected a safetensors file, found {what}", path=path, what=told))
         with safe_open(path, framework="pt") as opened:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # it is no dict
             twins = (opened.metadata() or {}).items()
         return {name: tensors[twin] for name, twin in twins if twin in tensors} | tensors
 
-    return read_whole(path, read, "safetensors file")
+    return read_whole(path, read, N_("safetensors file"))
 
 
 def _check_writable(path: Path, name: str, value: Any) -> None:
     """Refuse what the format cannot hold."""
     if not isinstance(value, torch.Tensor):
-        raise CheckpointError(f"{path}: expected tensors alone, found {name!r}; choose a name that ends in .pt")
+        raise CheckpointError(
+            tr("{path}: expected tensors alone, found {name!r}; choose a name that ends in .pt", path=path, name=name)
+        )
     if value.layout != torch.strided or value.is_quantized:
-        kind = "quantized" if value.is_quantized else f"of the layout {value.layout}"
-        raise CheckpointError(f"{path}: expected dense tensors, found {name!r} {kind}; convert it, {_REMEDY}")
+        kind = tr("quantized") if value.is_quantized else tr("of the layout {layout}", layout=value.layout)
+        raise CheckpointError(
+            tr(
+                "{path}: expected dense tensors, found {name!r} {kind}; convert it, or choose a name that ends in .pt, "
+                "which takes every kind of tensor",
+                path=path,
+                name=name,
+                kind=kind,
+            )
+        )
     if not _is_known(value.dtype):
         raise CheckpointError(
-            f"{path}: expected dtypes of the safetensors format, found {name!r} of {value.dtype}; convert it, {_REMEDY}"
+            tr(
+                "{path}: expected dtypes of the safetensors format, found {name!r} of {dtype}; convert it, or choose a "
+                "name that ends in .pt, which takes every kind of tensor",
+                path=path,
+                name=name,
+                dtype=value.dtype,
+            )
         )
 
 

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._translation import N_, tr
 from .errors import CheckpointError, is_memory_short
 
 __all__ = ["check_loadable"]
 
-_KINDS = "tensors, numbers, strings, None, or lists, tuples, sets and dicts of them"
+_KINDS = N_("tensors, numbers, strings, None, or lists, tuples, sets and dicts of them")
 
 
 def check_loadable(path: Path, content: Mapping[str, Any]) -> None:
@@ -28,7 +29,9 @@ def check_loadable(path: Path, content: Mapping[str, Any]) -> None:
         try:
             _check(path, key, value, seen)
         except RecursionError as error:
-            raise CheckpointError(f"{path}: {key}: is nested too deeply, or holds itself; make it flat") from error
+            raise CheckpointError(
+                tr("{path}: {key}: is nested too deeply, or holds itself; make it flat", path=path, key=key)
+            ) from error
 
 
 def _check(path: Path, label: str, value: Any, seen: dict[int, tuple[str, torch.dtype]]) -> None:
@@ -50,10 +53,17 @@ def _check(path: Path, label: str, value: Any, seen: dict[int, tuple[str, torch.
     except Exception as error:
         if is_memory_short(error):
             raise
-        advice = _conversion(value)
+        code = _conversion(value)
         raise CheckpointError(
-            f"{path}: {label}: expected {_KINDS}, found a value of type {type(value).__name__}, which torch.load "
-            f"refuses; {f'save {advice} for a value x' if advice else 'convert it'}. Nothing was written"
+            tr(
+                "{path}: {label}: expected {kinds}, found a value of type {kind}, which torch.load refuses; {advice}. "
+                "Nothing was written",
+                path=path,
+                label=label,
+                kinds=tr(_KINDS),
+                kind=type(value).__name__,
+                advice=tr("save {code} for a value x", code=code) if code else tr("convert it"),
+            )
         ) from error
 
 
@@ -65,8 +75,15 @@ def _check_memory(path: Path, label: str, tensor: torch.Tensor, seen: dict[int, 
     twin, dtype = seen.setdefault(storage, (label, tensor.dtype)) if storage else (label, tensor.dtype)
     if dtype != tensor.dtype:
         raise CheckpointError(
-            f"{path}: {label}: expected memory of its own, found that of {twin}, as {tensor.dtype} here and {dtype} "
-            "there, which torch.save cannot write; clone one of the two. Nothing was written"
+            tr(
+                "{path}: {label}: expected memory of its own, found that of {twin}, as {here} here and {there} there, "
+                "which torch.save cannot write; clone one of the two. Nothing was written",
+                path=path,
+                label=label,
+                twin=twin,
+                here=tensor.dtype,
+                there=dtype,
+            )
         )
 
 
@@ -74,7 +91,7 @@ def _conversion(value: Any) -> str | None:
     """Return the expression that makes a value ``x`` one that can be saved, where there is a usual one."""
     match value:
         case torch.Tensor() if type(value) in (torch.Tensor, nn.Parameter):
-            return "x.detach().clone(), which leaves the attributes of x behind,"
+            return tr("x.detach().clone(), which leaves the attributes of x behind,")
         case torch.Tensor():
             return "x.as_subclass(torch.Tensor)"
         case type() | types.FunctionType() | types.BuiltinFunctionType():

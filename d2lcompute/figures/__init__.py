@@ -4,10 +4,14 @@
 behind a result, ``plots`` and ``timeline`` draw numbers; ``style`` is what all of them share.
 """
 
+from .._translation import tr
+
 try:
     import matplotlib  # noqa: F401  # before the modules that use it: here it is said what to install
 except ModuleNotFoundError as error:
-    raise ImportError(f'figures need matplotlib ({error}): pip install "d2lcompute[notebooks]"') from error
+    raise ImportError(
+        tr('figures need matplotlib ({error}): pip install "d2lcompute[notebooks]"', error=error)
+    ) from error
 from .autograd_graph import draw_graph
 from .block_diagram import draw_blocks
 from .plots import plot_histograms, plot_lines, show_matrix

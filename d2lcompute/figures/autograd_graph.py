@@ -13,6 +13,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from torch.autograd.graph import Node
 
+from .._translation import tr
 from ..parameters import written_out
 from .style import FAINT, INK, LEGIBLE_POINTS, PLAIN, new_axes, text_width_inches
 
@@ -109,19 +110,21 @@ def draw_graph(
 def _checked(names: Mapping[str, torch.Tensor]) -> dict[torch.Tensor, str]:
     """Return the name of each tensor; one with two names has the first."""
     if not isinstance(names, Mapping):
-        raise TypeError(f"names must map names to tensors, as dict(net.named_parameters()) does; got {type(names)}")
+        raise TypeError(
+            tr("names must map names to tensors, as dict(net.named_parameters()) does; got {kind}", kind=type(names))
+        )
     if wrong := [name for name, tensor in names.items() if not isinstance(tensor, torch.Tensor)]:
-        raise TypeError(f"names[{wrong[0]!r}] must be a tensor; got {type(names[wrong[0]])}")
+        raise TypeError(tr("names[{name!r}] must be a tensor; got {kind}", name=wrong[0], kind=type(names[wrong[0]])))
     return {tensor: name for name, tensor in reversed(list(names.items()))}
 
 
 def _walk(output: torch.Tensor) -> dict[Node, list[Node]]:
     """Return each node behind a result and the nodes that it leads back to, a node before those that it leads to."""
     if not isinstance(output, torch.Tensor):
-        raise TypeError(f"output must be a tensor; got {type(output)}")
+        raise TypeError(tr("output must be a tensor; got {kind}", kind=type(output)))
     if output.grad_fn is None:
-        what = "a leaf" if output.requires_grad else "one that requires no gradient"
-        raise ValueError(f"output must be computed from a tensor that requires a gradient; got {what}")
+        what = tr("a leaf") if output.requires_grad else tr("one that requires no gradient")
+        raise ValueError(tr("output must be computed from a tensor that requires a gradient; got {what}", what=what))
     sources: dict[Node, list[Node]] = {}
     waiting = [output.grad_fn]
     while waiting:
@@ -131,8 +134,12 @@ def _walk(output: torch.Tensor) -> dict[Node, list[Node]]:
             waiting += sources[node]
     if len(sources) > _MAX_NODES:
         raise ValueError(
-            f"output must have at most {_MAX_NODES} operations and leaves behind it to be drawn; got {len(sources):,}."
-            " Draw a smaller net or a part of it"
+            tr(
+                "output must have at most {limit} operations and leaves behind it to be drawn; got {count:,}. "
+                "Draw a smaller net or a part of it",
+                limit=_MAX_NODES,
+                count=len(sources),
+            )
         )
     return _sorted(output.grad_fn, sources)
 

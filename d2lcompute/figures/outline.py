@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from .._arguments import checked_integer
+from .._translation import N_
 from ..parameters import tied_groups, written_out
 
 __all__ = ["Block", "outline"]
@@ -73,7 +74,7 @@ def outline(net: nn.Module, *, max_depth: int | None = None) -> Block:
     """
     ties = tied_groups(net)  # also refuses what is no module
     if max_depth is not None:
-        max_depth = checked_integer("max_depth", max_depth, minimum=0, meaning="or None for as many levels as fit")
+        max_depth = checked_integer("max_depth", max_depth, minimum=0, meaning=N_("or None for as many levels as fit"))
     deepest = max(path.count(".") + 1 for path, _ in net.named_modules(remove_duplicate=False))
     depth = min(deepest, _MAX_DEPTH if max_depth is None else max_depth)
     inventory = _Inventory(net)

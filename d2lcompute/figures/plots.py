@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from matplotlib.axes import Axes
 
+from .._translation import tr
 from .style import PALETTE, PLAIN, ink_on, new_axes, text_width_inches
 
 __all__ = ["plot_histograms", "plot_lines", "show_matrix"]
@@ -39,7 +40,14 @@ def plot_histograms(
     flat = {label: values.flatten() for label, values in _tensors("samples", samples).items()}
     for label, values in flat.items():
         if bad := int((~values.isfinite()).sum()):
-            raise ValueError(f"samples[{label!r}] must hold finite numbers; {bad} of {len(values)} are infinite or NaN")
+            raise ValueError(
+                tr(
+                    "samples[{label!r}] must hold finite numbers; {bad} of {count} are infinite or NaN",
+                    label=label,
+                    bad=bad,
+                    count=len(values),
+                )
+            )
     edges = _edges(torch.cat(list(flat.values())), bins)
     ax = ax or new_axes(6.4, 3.6, layout="constrained")
     outlines = []
@@ -79,10 +87,27 @@ def plot_lines(
     places = None if x is None else _tensor(x)
     for label, values in curves.items():
         if values.dim() != 1 or (places is not None and values.shape != places.shape):
-            expected = "have one dimension" if places is None else f"have the shape of x, {tuple(places.shape)}"
-            raise ValueError(f"lines[{label!r}] must {expected}; got shape {tuple(values.shape)}")
+            if places is None:
+                expected = tr("have one dimension")
+            else:
+                expected = tr("have the shape of x, {shape}", shape=tuple(places.shape))
+            raise ValueError(
+                tr(
+                    "lines[{label!r}] must {expected}; got shape {shape}",
+                    label=label,
+                    expected=expected,
+                    shape=tuple(values.shape),
+                )
+            )
         if logy and (bad := int((values <= 0).sum())):
-            raise ValueError(f"lines[{label!r}] must be above 0 for logy=True; {bad} of {len(values)} values are not")
+            raise ValueError(
+                tr(
+                    "lines[{label!r}] must be above 0 for logy=True; {bad} of {count} values are not",
+                    label=label,
+                    bad=bad,
+                    count=len(values),
+                )
+            )
     ax = ax or new_axes(6.4, 3.6, layout="constrained")
     drawn = []
     for i, values in enumerate(curves.values()):
@@ -118,7 +143,9 @@ def show_matrix(tensor: Any, *, ax: Axes | None = None, title: str | None = None
     """
     matrix = _tensor(tensor)
     if matrix.dim() != 2 or not matrix.numel():
-        raise ValueError(f"tensor must be a matrix with one element at least; got shape {tuple(matrix.shape)}")
+        raise ValueError(
+            tr("tensor must be a matrix with one element at least; got shape {shape}", shape=tuple(matrix.shape))
+        )
     rows, columns = matrix.shape
     cell_inches = min(0.55, 6.5 / max(rows, columns))
     ax = ax or new_axes(1.3 + cell_inches * columns, 0.7 + cell_inches * rows, layout="constrained")
@@ -158,8 +185,10 @@ def _tensors(argument: str, named: Mapping[str, Any]) -> dict[str, torch.Tensor]
     tensors = {label: _tensor(values) for label, values in named.items()}
     empty = [label for label, values in tensors.items() if not values.numel()]
     if empty or not tensors:
-        came = f"nothing for {empty[0]!r}" if empty else "an empty mapping"
-        raise ValueError(f"{argument} must map names to values, one at least; got {came}")
+        got = tr("nothing for {label!r}", label=empty[0]) if empty else tr("an empty mapping")
+        raise ValueError(
+            tr("{argument} must map names to values, one at least; got {what}", argument=argument, what=got)
+        )
     return tensors
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 
+from .._translation import tr
 from .style import PALETTE, PLAIN, ink_on, new_axes, text_width_inches
 
 if TYPE_CHECKING:  # the pretended machine's tables are loaded by those who pretend
@@ -35,7 +36,7 @@ def plot_timeline(machine: "Machine", *, ax: Axes | None = None) -> Axes:
         ['host', 'cuda:0', 'copy cuda:0→cpu']
     """
     if not machine.timeline:
-        raise ValueError("machine must have done something: its timeline is empty")
+        raise ValueError(tr("machine must have done something: its timeline is empty"))
     lanes = sorted({event.lane for event in machine.timeline}, key=lambda lane: (lane != "host", "copy" in lane, lane))
     end = max(event.end_seconds for event in machine.timeline)
     unit, factor = _unit_for(end)

@@ -7,6 +7,7 @@ from torch.overrides import TorchFunctionMode
 
 from .._arguments import checked_integer
 from .._current_machine import current_machine
+from .._translation import N_
 from .casts import CastCache
 from .costs.allocator import CachingAllocator
 from .costs.cards import Card, Host
@@ -44,7 +45,7 @@ class Hardware:
     def __init__(self, n: int, *, card: Card, host: Host) -> None:
         self.devices = tuple(
             torch.device("cuda", i)
-            for i in range(checked_integer("n", n, minimum=0, meaning="the number of devices to pretend"))
+            for i in range(checked_integer("n", n, minimum=0, meaning=N_("the number of devices to pretend")))
         )
         self.card, self.host = card, host
         self.current_index = 0
