@@ -7,12 +7,13 @@ from typing import Any
 
 from distributed import Client, KilledWorker, as_completed, get_worker
 
-from .confinement import lacking
+from .confinement import confined_here
 from .pool import new_server
 from .verdict import Job, Verdict
 
 __all__ = ["judged_on"]
 
+_PATIENCE_SECONDS = 10
 _AHEAD = 4  # answers on their way for each thread of the cluster: enough to keep it busy, few enough to stay small
 
 
@@ -30,13 +31,15 @@ def judged_on(address: str, jobs: Iterable[Job]) -> Iterator[tuple[Job, Verdict]
         ValueError: if no scheduler answers there, or has no workers.
     """
     try:
-        client = Client(address, timeout=10, set_as_default=False)
+        client = Client(address, timeout=_PATIENCE_SECONDS, set_as_default=False)
     except OSError as error:
         raise ValueError(f"scheduler: no dask scheduler answers at {address}") from error
-    with client:
+    with client, client.as_current():
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
+        except TimeoutError as error:
+            raise ValueError(f"scheduler: {address} has no workers") from error
         threads = sum(client.nthreads().values())
-        if not threads:
-            raise ValueError(f"scheduler: {address} has no workers")
         waiting = iter(jobs)
         sent: dict[str, Job] = {}
         running = as_completed(raise_errors=False)
@@ -68,7 +71,7 @@ def _judged_by_worker(text: str) -> str:
     servers = vars(worker).setdefault("d2lcompute_servers", {})
     key = os.getpid(), threading.get_ident()
     if key not in servers:
-        servers[key] = new_server(confined=not lacking())
+        servers[key] = new_server(confined=confined_here())
     return servers[key].judge(Job.from_json(text)).to_json()
 
 

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from .confinement import lacking
+from .confinement import confined_here, lacking
 from .grades import Judging, grade
 from .ledger import Ledger
 from .pages import write_pages
@@ -60,10 +60,10 @@ def _judging(options: argparse.Namespace) -> Judging:
         from .cluster import judged_on  # distributed comes with the extra `teach`
 
         return partial(judged_on, options.scheduler)
-    missing = lacking()
-    for each in missing:
+    confined = confined_here()
+    for each in () if confined else lacking():
         print(f"d2lcompute grade: warning: {each}", file=sys.stderr)
-    return partial(judged_here, workers=options.jobs, confined=not missing)
+    return partial(judged_here, workers=options.jobs, confined=confined)
 
 
 class _Progress:

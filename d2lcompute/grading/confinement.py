@@ -9,6 +9,7 @@ time, memory, processes and files are what is left, and :func:`lacking` says so.
 
 import ctypes
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,7 +21,7 @@ if sys.platform != "win32":
 
 from .._translation import tr
 
-__all__ = ["LIMITS", "Limits", "die_with_parent", "lacking", "limit", "shut_in", "visible"]
+__all__ = ["LIMITS", "Limits", "confined_here", "die_with_parent", "lacking", "limit", "shut_in", "visible"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ _CAPABILITIES_VERSION_3 = 0x20080522
 
 _ROOT = Path("/tmp")  # noqa: S108  (only in the process's own view: a file system in memory is mounted there)
 _SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/sbin", "/usr", "/etc/ld.so.cache", "/etc/localtime")
+_WRITABLE = ("tmp", "dev/shm")
 _DEVICES = ("/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
 
 
@@ -101,6 +103,20 @@ def limit(limits: Limits) -> None:
         if most is not None:
             with suppress(OSError, ValueError):  # a lower limit is there already
                 resource.setrlimit(what, (most, most))
+
+
+def confined_here() -> bool:
+    """Tell whether answers can be shut in here.
+
+    Raises:
+        ValueError: if they cannot, and this is root: an answer could end every process and delete every file.
+    """
+    missing = lacking()
+    if missing and hasattr(os, "geteuid") and os.geteuid() == 0:
+        raise ValueError(
+            tr("not as root, where answers cannot be shut in: run it as another user ({why})", why=missing[0])
+        )
+    return not missing
 
 
 def lacking() -> list[str]:
@@ -152,17 +168,20 @@ def _enter_own_files(libc: _Libc, limits: Limits) -> None:
     libc("mount", b"none", b"/", None, _RECURSIVE | _PRIVATE, None)
     sources = {path: os.open(path, os.O_PATH) for path in visible()}  # /tmp is about to be covered, and may hold some
     _mount_memory(libc, _ROOT, limits.file_bytes)
+    for name in _WRITABLE:
+        (_ROOT / name).mkdir(parents=True)
+        _mount_memory(libc, _ROOT / name, limits.file_bytes)
     for path, source in sources.items():
         target = _ROOT / path.relative_to("/")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.mkdir(exist_ok=True) if path.is_dir() else target.touch()
+        target.mkdir(exist_ok=True) if stat.S_ISDIR(os.fstat(source).st_mode) else target.touch()
         libc("mount", f"/proc/self/fd/{source}".encode(), bytes(target), None, _BIND | _RECURSIVE, None)
         os.close(source)
-    for name in ("tmp", "proc", "dev/shm", "root", "home"):
+    for name in ("proc", "root", "home"):
         (_ROOT / name).mkdir(parents=True, exist_ok=True)
-    _make_read_only(libc, _ROOT)
-    for name in ("tmp", "dev/shm"):
-        _mount_memory(libc, _ROOT / name, limits.file_bytes)
+    _set_attributes(libc, _ROOT, _MountAttributes(set=_ATTR_READ_ONLY), _AT_RECURSIVE)
+    for name in _WRITABLE:
+        _set_attributes(libc, _ROOT / name, _MountAttributes(clear=_ATTR_READ_ONLY), 0)
     libc("mount", b"proc", bytes(_ROOT / "proc"), b"proc", _NO_SUID | _NO_DEVICES, None)
     os.chdir(_ROOT)
     libc("mount", b".", b"/", None, _MOVE, None)
@@ -191,11 +210,10 @@ def _mount_memory(libc: _Libc, target: Path, size: int) -> None:
     libc("mount", b"tmpfs", bytes(target), b"tmpfs", _NO_SUID | _NO_DEVICES, f"size={size},mode=755".encode())
 
 
-def _make_read_only(libc: _Libc, target: Path) -> None:
-    """Let nothing below a folder be written, whatever is mounted there."""
-    attributes = _MountAttributes(_ATTR_READ_ONLY, 0, 0, 0)
+def _set_attributes(libc: _Libc, target: Path, attributes: _MountAttributes, flags: int) -> None:
+    """Set or clear what may be done with a mount, and with those below it if the flags say so."""
     size = ctypes.sizeof(attributes)
-    libc("syscall", _MOUNT_SETATTR, -100, bytes(target), _AT_RECURSIVE, ctypes.byref(attributes), size)
+    libc("syscall", _MOUNT_SETATTR, -100, bytes(target), flags, ctypes.byref(attributes), size)
 
 
 def _drop_rights(libc: _Libc) -> None:

@@ -58,4 +58,6 @@ class Ledger:
         self._known[digest] = verdict
         if self._file:
             line = json.dumps({"answer": digest, "verdict": json.loads(verdict.to_json())}) + "\n"
-            self._file.write(line.encode())
+            rest = line.encode()
+            while rest:  # a disk that fills up takes a part first, and refuses the next
+                rest = rest[self._file.write(rest) :]

@@ -47,7 +47,7 @@ def file_names(learners: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for learner in learners:
-        name = re.sub(r"[^\w.-]+", "-", learner).strip("-.")[:80]
+        name = re.sub(r"[^\w.-]+", "-", learner).strip("-.")[:80] or "learner"
         taken = name.casefold() in {other.casefold() for other in found.values()}
         if taken or re.sub(r"[^\w.-]+", "-", learner) != name:
             name = f"{name}-{sha256(learner.encode('utf-8', 'surrogatepass')).hexdigest()[:4]}"

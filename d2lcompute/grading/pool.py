@@ -134,7 +134,7 @@ def judged_here(
         confined: shut answers in.
         limits: what an answer may use.
     """
-    done: queue.Queue[tuple[Job, Verdict] | None] = queue.Queue(maxsize=4 * workers)
+    done: queue.Queue[tuple[Job, Verdict] | BaseException | None] = queue.Queue(maxsize=4 * workers)
     waiting, lock, stopped = iter(jobs), threading.Lock(), threading.Event()
 
     def work(server: Server | OneByOne) -> None:
@@ -145,6 +145,8 @@ def judged_here(
                 if job is None:
                     return
                 done.put((job, server.judge(job)))
+        except BaseException as error:  # of the jobs: a submission that cannot be read, say
+            done.put(error)
         finally:
             server.close()
             done.put(None)
@@ -159,6 +161,8 @@ def judged_here(
             found = done.get()
             if found is None:
                 left -= 1
+            elif isinstance(found, BaseException):
+                raise found
             else:
                 yield found
     finally:

@@ -3,13 +3,17 @@
 import ast
 import builtins
 import re
+import symtable
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..exercises.registry import find
 from ..exercises.stubs import answer_expression, names_in
 
-__all__ = ["Answer", "Cell", "Program", "answer_in", "program_of"]
+__all__ = ["OF_AN_EXERCISE", "Answer", "Cell", "Program", "answer_in", "program_of"]
+
+OF_AN_EXERCISE = re.compile("exercise-[a-z0-9-]+-(given|stub|check)")
+"""The id of a cell that belongs to one exercise, and so to no other: two of them may bind the same names."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ def answer_in(cells: Sequence[Cell], exercise: str) -> Answer | None:
     stub = find(exercise).stub
     wanted, posed = set(names_in(stub)), f"exercise-{exercise.replace('_', '-')}-stub"
     own = [i for i, cell in enumerate(cells) if cell.id == posed]
-    binding = [i for i, cell in enumerate(cells) if wanted <= _bound_by(cell.source)]
+    free = [i for i, cell in enumerate(cells) if cell.id == posed or not OF_AN_EXERCISE.fullmatch(cell.id)]
+    binding = [i for i in free if wanted <= _bound_by(cells[i].source)]
     attempted = [i for i in (*binding, *own) if _code(cells[i].source) != _code(stub)]
     if attempted:
         return Answer(attempted[-1], attempted=True)
@@ -96,7 +101,7 @@ def _needed(cells: Sequence[Cell], place: int) -> list[str]:
     statements = [
         (i, statement) for i, cell in enumerate(cells) if i != place for statement in _statements(_plain(cell.source))
     ]
-    open_names = _used(ast.parse(_safe(_plain(cells[place].source))))
+    open_names = _used(_safe(_plain(cells[place].source)))
     chosen: set[int] = set()
     while open_names:
         name = open_names.pop()
@@ -105,7 +110,7 @@ def _needed(cells: Sequence[Cell], place: int) -> list[str]:
         for k in before or binding[-1:]:  # a helper may stand below the answer: a notebook's cells run in any order
             if k not in chosen:
                 chosen.add(k)
-                open_names |= _used(statements[k][1])
+                open_names |= _used(ast.unparse(statements[k][1]))
     return [ast.unparse(statements[k][1]) for k in sorted(chosen)]
 
 
@@ -131,10 +136,20 @@ def _bound(node: ast.AST) -> set[str]:
     return found.union(*map(_bound, inner)) if inner else found
 
 
-def _used(node: ast.AST) -> set[str]:
-    """Return the names that some code reads and that are none of Python's own."""
-    read = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
-    return read - vars(builtins).keys()
+def _used(source: str) -> set[str]:
+    """Return the names that some code takes from its surroundings: neither its own nor Python's."""
+    module = symtable.symtable(source, "<answer>", "exec")
+    own = {symbol.get_name() for symbol in module.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    return set(_read_from_outside(module)) - own - vars(builtins).keys()
+
+
+def _read_from_outside(scope: symtable.SymbolTable) -> Iterator[str]:
+    """Yield the names that a scope and those inside it look up in the module."""
+    for symbol in scope.get_symbols():
+        if symbol.is_referenced() and (symbol.is_global() or scope.get_type() == "module"):
+            yield symbol.get_name()
+    for inner in scope.get_children():
+        yield from _read_from_outside(inner)
 
 
 def _bound_by(source: str) -> set[str]:

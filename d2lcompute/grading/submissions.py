@@ -17,7 +17,7 @@ from typing import Any
 
 from ..exercises.registry import find
 from ..exercises.stubs import names_in
-from .program import Cell
+from .program import OF_AN_EXERCISE, Cell
 
 __all__ = ["MOST_BYTES", "Submission", "learner_of", "submissions_in"]
 
@@ -97,7 +97,10 @@ def _seems_to_pose(cells: Sequence[Cell], exercise: str) -> bool:
     binding = [
         re.compile(rf"^(async def|def|class)\s+{name}\b|^{name}\s*[=:]", re.MULTILINE) for name in _names(exercise)
     ]
-    return any(cell.id == posed or all(each.search(cell.source) for each in binding) for cell in cells)
+    free = (cell for cell in cells if not OF_AN_EXERCISE.fullmatch(cell.id))
+    return any(cell.id == posed for cell in cells) or any(
+        all(each.search(cell.source) for each in binding) for cell in free
+    )
 
 
 @cache

@@ -1,0 +1,17 @@
+"""One server for many tests: it imports torch once."""
+
+import pytest
+
+from d2lcompute.grading.confinement import Limits
+from d2lcompute.grading.pool import Server
+from tests.grading.grading_support import NOT_CONFINED
+
+QUICK = Limits(seconds=6, cpu_seconds=6, memory_bytes=500_000_000, processes=16)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A server that shuts answers in, where the system lets it, and that stops them after some seconds."""
+    made = Server(confined=not NOT_CONFINED, limits=QUICK)
+    yield made
+    made.close()
