@@ -30,7 +30,7 @@ HOSTILE = {  # what the answer does beside a right class → its code, the statu
     "sleeps": ("import time\ntime.sleep(1000)", "too long"),
     "takes 10 GB": ("x = bytearray(10**10)", "failed"),
     "takes 10 GB in torch": ("x = torch.ones(10**10 // 4)", "failed"),
-    "prints 1 GB": ("for _ in range(1000): print('x' * 1_000_000)", "passed"),
+    "prints 1 GB": ("for _ in range(1000): print('x' * 1_000_000)", ("passed", "too long")),
     "prints 100 MB past Python": ("import os\nfor _ in range(100): os.write(1, b'x' * 1_000_000)", "passed"),
     "writes a big file": (
         "with open('/tmp/big', 'wb') as f:\n    for _ in range(200): f.write(bytes(1_000_000))",

@@ -39,16 +39,16 @@ def test_wrong_answers_fail_with_their_remark(server, name):
 
 @confined
 @pytest.mark.parametrize("what", HOSTILE)
-def test_hostile_answers_come_to_a_verdict(server, what, tmp_path):
+def test_hostile_answers_come_to_a_verdict(quick_server, what):
     """Each ends within its limit, and the next answer is judged as if nothing had been."""
     code, status = HOSTILE[what]
     began = time.monotonic()
 
-    verdict = server.judge(job(f"{RIGHT}\n{code}\n"))
+    verdict = quick_server.judge(job(f"{RIGHT}\n{code}\n"))
 
     assert verdict.status in ((status,) if isinstance(status, str) else status), verdict
-    assert time.monotonic() - began < 15
-    assert server.judge(job(RIGHT)).status == "passed"
+    assert time.monotonic() - began < 30
+    assert quick_server.judge(job(RIGHT)).status == "passed"
 
 
 @confined
