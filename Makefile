@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 D2L := $(VENV)/.d2l
+TEACH := .venv-teach
 JOBS ?= 2
 # From the command line alone, as in `make run LANGUAGE=zh`: gettext has an environment variable of this name.
 EDITION := $(if $(filter command,$(origin LANGUAGE)),$(LANGUAGE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup d2l run lab test test-gpu test-book test-versions test-fire test-outputs hermetic resolve bench notebooks lint doctor clean
+.PHONY: help setup d2l run lab test test-gpu test-book test-versions test-fire test-teach test-outputs hermetic resolve bench notebooks lint doctor clean
 
 ##@ The course
 
@@ -43,7 +44,7 @@ doctor: $(READY)  ## say what is installed here and what is missing
 	@$(BIN)/python -m d2lcompute
 
 clean:  ## remove .venv and caches
-	rm -rf $(VENV) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-newest $(TEACH) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 ##@ Before a change is kept
 
@@ -70,6 +71,17 @@ hermetic: $(READY) $(D2L)  ## validate without a network, read-only, with other 
 test-fire: $(READY) $(D2L)  ## kill, cut, flip, fill and interrupt checkpoints for long; compile the modules
 	D2LCOMPUTE_KILL_ROUNDS=200 D2LCOMPUTE_FLIP_ROUNDS=500 D2LCOMPUTE_THOROUGH=1 D2LCOMPUTE_DEVICE=cpu OMP_NUM_THREADS=1 \
 	  $(BIN)/python -m pytest -q -n $(JOBS) tests/checkpoints/fire tests/properties/test_compiled.py
+
+test-teach: $(TEACH)/.ready  ## the exported assignments in the hands of nbgrader and Otter-Grader, in .venv-teach
+	D2LCOMPUTE_DEVICE=cpu OMP_NUM_THREADS=1 $(TEACH)/bin/python -m pytest -q tests/exporting
+
+# What these two need beside .venv, and .venv's packages for the rest: torch is not installed twice.
+$(TEACH)/.ready: $(READY)
+	$(BIN)/python -m venv --clear $(TEACH)
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	  > "$$($(TEACH)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth"
+	$(TEACH)/bin/python -m pip install --quiet -c constraints.txt nbgrader otter-grader
+	@touch $(TEACH)/.ready
 
 test-gpu: $(READY)  ## the notebooks and the device tests on this machine's accelerators; without any, says so
 	@$(BIN)/python -m tools.accelerator

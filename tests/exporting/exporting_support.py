@@ -38,6 +38,7 @@ AGREED = {
     "loops-in-the-check": {**SOLUTIONS, "residual_block": ENDLESS},
 }
 PATCHING = {"residual_block": f"{STUB}\nimport d2lcompute.exercises\nd2lcompute.exercises.check = lambda *_: True"}
+PATCHED = {**dict.fromkeys(FULL, 0), "residual_block": 1, "parallel_block": 2}  # the first with the patch, and the next
 ENDING = {**SOLUTIONS, "residual_block": f"import os\nos._exit(0)\n{RIGHT}"}
 LOOPING = {**SOLUTIONS, "residual_block": f"{RIGHT}\nwhile True:\n    pass"}
 

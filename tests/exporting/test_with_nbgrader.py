@@ -17,6 +17,7 @@ from tests.exporting.exporting_support import (
     FULL,
     LOOPING,
     NOTEBOOK,
+    PATCHED,
     PATCHING,
     hand_in,
     needs,
@@ -152,7 +153,7 @@ def test_a_check_that_is_patched_earns_nbgraders_points(class_):
     """What runs in the learner's kernel can be changed there; we judge after a look at the checker."""
     theirs, points, statuses, *_ = class_
 
-    assert theirs["patches-the-check"] == FULL
+    assert theirs["patches-the-check"] == PATCHED
     assert points["patches-the-check"]["residual_block"] == 0
     assert statuses["patches-the-check"]["residual_block"] == "tampered"
 

@@ -8,7 +8,18 @@ import pytest
 
 from d2lcompute.__main__ import main
 from d2lcompute.exercises.registry import find, names
-from tests.exporting.exporting_support import AGREED, ENDING, FULL, NOTEBOOK, PATCHING, hand_in, needs, ours, run
+from tests.exporting.exporting_support import (
+    AGREED,
+    ENDING,
+    FULL,
+    NOTEBOOK,
+    PATCHED,
+    PATCHING,
+    hand_in,
+    needs,
+    ours,
+    run,
+)
 
 pytestmark = [needs("otter"), pytest.mark.slow]
 
@@ -74,7 +85,7 @@ def test_a_check_that_is_patched_earns_otters_points(class_):
     """What runs in the learner's kernel can be changed there; we judge after a look at the checker."""
     theirs, _, statuses, _ = class_
 
-    assert theirs["patches-the-check"] == FULL
+    assert theirs["patches-the-check"] == PATCHED
     assert statuses["patches-the-check"]["residual_block"] == "tampered"
 
 
