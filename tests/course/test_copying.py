@@ -400,6 +400,10 @@ def test_the_readme_names_every_notebook_and_its_minutes():
         said[path.stem] = int(title.split("about ")[1].split(" minutes")[0])
 
     assert rows == said
+    hours, chapter = (sum(said.values()) / 60, sum(list(said.values())[1:8]) / 60)
+    for text in (readme, (source_folder("en") / "00_start_here.ipynb").read_text(encoding="utf-8")):
+        assert f"about {hours:.0f} hours" in text
+        assert f"about {chapter:.0f}." in text
 
 
 def test_unfinished_files_of_a_killed_run_are_removed(small, folder):
