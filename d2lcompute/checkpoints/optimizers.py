@@ -31,7 +31,8 @@ def optimizer_layout(model: nn.Module, optimizer: Optimizer) -> dict[str, str]:
     for number, group in enumerate(optimizer.param_groups):
         for place, parameter in enumerate(group["params"]):
             name = names.get(id(parameter), "a tensor outside the model")
-            lines[f"parameter {place} of group {number}"] = f"{name} with {describe(parameter)}"
+            kind = f"shape {tuple(parameter.shape)} of {parameter.dtype}"
+            lines[f"parameter {place} of group {number}"] = f"{name} with {kind}"
     return lines
 
 

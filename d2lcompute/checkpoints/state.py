@@ -107,7 +107,9 @@ def kept_names(current: Mapping[str, Any], loaded: Mapping[str, Any]) -> tuple[s
 
 def describe(value: Any) -> str:
     """Return the shape and dtype of a tensor, or the type of anything else."""
-    return f"shape {tuple(value.shape)} of {value.dtype}" if isinstance(value, torch.Tensor) else type(value).__name__
+    if isinstance(value, torch.Tensor):
+        return tr("shape {shape} of {dtype}", shape=tuple(value.shape), dtype=value.dtype)
+    return type(value).__name__
 
 
 def _describe_all(state: Mapping[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from d2lcompute._translation import speaking
 from d2lcompute.checkpoints import load_checkpoint, save_checkpoint
 from tests.checkpoints.nets import Remembering, bits, everything, linear, message_of, rewrite, sgd, small, train
 
@@ -217,3 +218,20 @@ def test_load_checkpoint_keeps_several_optimizers_apart(tmp_path):
 
     assert [bits(optimizer.state_dict()) for optimizer in again] == expected
     assert "optimizer: 'class': expected SGD, found Adam" in message_of(load_checkpoint, paths[1], net, again[0])
+
+
+def test_a_file_has_no_language(tmp_path):
+    """What a learner of one language saved, optimizer included, one of another loads; errors alone are translated."""
+    net, optimizer = small()
+    train(net, optimizer, 1)
+    for saving, loading in (("zh", "en"), ("en", "zh")):
+        with speaking(saving):
+            save_checkpoint(tmp_path / "net.pt", net, optimizer)
+        with speaking(loading):
+            load_checkpoint(tmp_path / "net.pt", *small())
+
+    with speaking("zh"):
+        told = message_of(load_checkpoint, tmp_path / "net.pt", nn.Linear(4, 2))
+
+    assert told.startswith(f"{tmp_path / 'net.pt'}: ")  # as in English: what comes after the path can be cut off
+    assert "应有而没有的" in told
