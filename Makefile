@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 D2L := $(VENV)/.d2l
+SITE := $(VENV)/.site
+BROWSER := $(VENV)/.browser
 TEACH := .venv-teach
 JOBS ?= 2
 # From the command line alone, as in `make run LANGUAGE=zh`: gettext has an environment variable of this name.
 EDITION := $(if $(filter command,$(origin LANGUAGE)),$(LANGUAGE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup d2l run lab test test-gpu test-book test-versions test-fire test-teach test-outputs hermetic resolve bench notebooks lint doctor clean
+.PHONY: help setup d2l run lab test test-gpu test-book test-versions test-fire test-teach test-outputs hermetic resolve bench notebooks lint doctor clean site test-browser pictures
 
 ##@ The course
 
@@ -59,6 +61,25 @@ test: lint $(D2L)  ## lint, types, unit tests, doctests, and every stored output
 notebooks: $(READY)  ## write the exercises into the notebooks, execute all, and store their outputs
 	@$(BIN)/python -m tools.exercises
 	@$(BIN)/python -m tools.execute --store --jobs $(JOBS)
+
+##@ The site
+
+$(SITE): $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation --editable '.[site]'
+	@touch $(SITE)
+
+$(BROWSER): $(SITE)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation --editable '.[browser]'
+	@touch $(BROWSER)
+
+site: $(SITE)  ## the course as pages in two languages, in docs/_build/html
+	@$(BIN)/python -m tools.site
+
+test-browser: $(BROWSER)  ## build the site, and test it and JupyterLab in a real browser (Debian's chromium)
+	@$(BIN)/python -m tools.browser --jobs $(JOBS)
+
+pictures: $(BROWSER)  ## draw the pictures of README.md anew
+	@$(BIN)/python -m tools.pictures
 
 ##@ Evidence: what docs/ says was measured, minutes to hours each
 

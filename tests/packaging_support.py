@@ -12,11 +12,15 @@ PROJECT_FILE = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8
 PROJECT = PROJECT_FILE["project"]
 
 
-def requirements():
+OF_THE_SITE = ("site", "browser")
+"""The extras that only `make site` and `make test-browser` install."""
+
+
+def requirements(*, without=()):
     """Return what pyproject.toml asks for, to build, to run and as extras, without the package's own extras."""
     lines = [*PROJECT_FILE["build-system"]["requires"], *PROJECT["dependencies"]]
-    for extra in PROJECT["optional-dependencies"].values():
-        lines += extra
+    for name, extra in PROJECT["optional-dependencies"].items():
+        lines += extra if name not in without else ()
     return [line for line in lines if not line.startswith(PROJECT["name"])]
 
 

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.packaging_support import PROJECT, ROOT, closure, requirements
+from tests.packaging_support import OF_THE_SITE, PROJECT, ROOT, closure, requirements
 
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
 ON_ONE_SYSTEM = {"appnope", "colorama", "pexpect", "ptyprocess", "pywinpty"}  # needed by macOS, Windows or the rest
@@ -102,7 +102,7 @@ def test_constraints_pin_what_the_requirements_need_in_turn():
     """Nothing that the course runs on is left to chance, but for a GPU build's own libraries and single systems'."""
     pinned = pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
 
-    needed = set(closure(Requirement(line).name for line in requirements()))
+    needed = set(closure(Requirement(line).name for line in requirements(without=OF_THE_SITE)))
     brought_by_torch = {name for name in needed if re.match(r"nvidia|cuda|triton|pytorch-triton|intel|tcmlib", name)}
     assert needed - brought_by_torch - ON_ONE_SYSTEM <= pinned.keys()
     assert {"torch", "jinja2", "pyzmq"} <= needed

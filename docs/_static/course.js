@@ -15,13 +15,15 @@ function together(fold) {
   return folds;
 }
 
-/** The anchor of the part that is on top of the window; anchors are the same in both languages. */
+/** The anchor of the part that is on top of the window; those of a notebook are the same in both languages. */
 function here() {
-  const limit = 160;
+  const page = location.pathname.split("/").pop();
+  const prefix = /^\d\d_/.test(page) ? page.slice(3).replace(".html", "-").replaceAll("_", "-") : "";
+  const limit = parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop || 0) + 12;
   let found = "";
   for (const element of document.querySelectorAll("article [id]")) {
-    if (element.getBoundingClientRect().top > limit) break;
-    if (/^[a-z]/.test(element.id) && !/^id\d+$/.test(element.id)) found = element.id;
+    if (element.getBoundingClientRect().top > Math.max(limit, 72)) break;
+    if (element.id.startsWith(prefix) && !/^(id)?\d/.test(element.id)) found = element.id;
   }
   return found;
 }
@@ -43,7 +45,7 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   const unfold = document.getElementById("unfold");
-  if (unfold && !answers.length) unfold.hidden = true;
+  if (unfold) unfold.hidden = !document.querySelector("details.hide");
   unfold?.addEventListener("click", () => {
     const open = unfold.getAttribute("aria-pressed") !== "true";
     unfold.setAttribute("aria-pressed", String(open));

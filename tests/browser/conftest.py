@@ -1,4 +1,4 @@
-"""A browser, a server on loopback, and a place for what is counted and seen; collected by ``make test-browser`` only."""
+"""A browser, a server on loopback, a place for what is counted and seen; for ``make test-browser`` alone."""
 
 import json
 import os
@@ -8,13 +8,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tools.browser import ARTEFACTS, COUNTS, ROOT
+from tests.browser.looking import SITE, WINDOWS
+from tools.browser import ARTEFACTS, COUNTS
 
 CHROMIUM = os.environ.get("D2LCOMPUTE_BROWSER")
 collect_ignore_glob = [] if CHROMIUM else ["test_*.py"]
-
-WINDOWS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
-SITE = ROOT / "docs" / "_build" / "html"
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -3,9 +3,10 @@
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin, urlsplit
 
-import axe_playwright_python
+from tools.browser import ROOT
 
-AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+SITE = ROOT / "docs" / "_build" / "html"
+WINDOWS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
 MAX_BYTES = 1_500_000
 
 
@@ -63,7 +64,9 @@ def weight(page):
 def findings(page):
     """Return what axe finds serious or critical on an open page: a sentence for each place."""
     page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
-    page.add_script_tag(path=str(AXE))
+    import axe_playwright_python
+
+    page.add_script_tag(path=str(Path(axe_playwright_python.__file__).with_name("axe.min.js")))
     found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{each['impact']}: {each['id']}: {node['target']}: {node['html'][:160]} {node['failureSummary'][:200]}"

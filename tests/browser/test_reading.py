@@ -3,10 +3,17 @@
 import json
 
 import pytest
-from conftest import SITE, WINDOWS
+
+from tests.browser.looking import SITE, WINDOWS
 
 PREDICTION, ANSWER = "#blocks-sequential-run", "7946"
 LANGUAGES = ("en", "zh")
+
+
+def click_at(page, selector):
+    """Click where an element is: Playwright's own click scrolls first, also to what sticks to the window's top."""
+    box = page.locator(selector).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -101,13 +108,20 @@ def test_every_exercise_has_hints_in_both_languages(new_page, address, count):
 @pytest.mark.parametrize("window", WINDOWS)
 def test_language_switch_leads_to_the_same_section_and_back(new_page, address, count, window):
     """From a section of a page one gets to the same section in Chinese, and from there back."""
-    page = new_page(window)
+    page = new_page(window, reduced_motion="reduce")  # no smooth scrolling
     page.goto(f"{address}/en/05_custom_layers.html")
-    target = page.locator("article h2").nth(3).evaluate("each => each.closest('section').querySelector('[id]').id")
+    target = (
+        page.locator("article h2")
+        .nth(3)
+        .evaluate(
+            "each => [each.closest('section'), ...each.closest('section').querySelectorAll('span[id]')]"
+            ".map((one) => one.id).find((id) => id.startsWith('custom-layers-'))"
+        )
+    )
     page.evaluate("id => document.getElementById(id).scrollIntoView()", target)
     page.wait_for_timeout(300)
 
-    page.locator("#other-language").click()
+    click_at(page, "#other-language")
     page.wait_for_url("**/zh/05_custom_layers.html#*")
     assert page.locator("html").get_attribute("lang") == "zh-CN"
     there = page.url.partition("#")[2]
@@ -115,7 +129,7 @@ def test_language_switch_leads_to_the_same_section_and_back(new_page, address, c
     assert 0 <= top < 200
     page.wait_for_timeout(300)
 
-    page.locator("#other-language").click()
+    click_at(page, "#other-language")
     page.wait_for_url("**/en/05_custom_layers.html#*")
     assert page.url.partition("#")[2] == there == target
     count(**{"language switches": 2})
@@ -189,7 +203,7 @@ def test_figures_are_there_and_say_what_they_show(new_page, address, count):
     for language in LANGUAGES:
         for path in sorted((SITE / language).glob("[0-9][0-9]_*.html")):
             page.goto(f"{address}/{language}/{path.name}", wait_until="load")
-            page.locator("#unfold").click()
+            page.evaluate("() => document.querySelectorAll('details.hide').forEach((each) => { each.open = true; })")
             found = page.eval_on_selector_all(
                 "article .cell_output img",
                 """all => Promise.all(all.map(async (each) => {
@@ -202,7 +216,7 @@ def test_figures_are_there_and_say_what_they_show(new_page, address, count):
                 assert len(alt) > 25, (path, alt)
                 assert any("\u4e00" <= letter <= "\u9fff" for letter in alt) == (language == "zh"), (path, alt)
                 assert natural > 100
-                assert shown > 250, (path, alt, shown)
+                assert shown >= min(natural / 2, 150), (path, alt, shown)
     count(figures=figures)
 
 
@@ -231,15 +245,3 @@ def test_site_works_from_a_folder(new_page):
 
     assert page.locator("article img").first.evaluate("each => each.complete && each.naturalWidth > 100")
     assert all(each.startswith(("file:", "data:")) for each in page.requested)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("window", WINDOWS)
-def test_nothing_is_wider_than_the_window(new_page, address, shot, window, scheme):
-    """No page scrolls sideways; wide code and tables scroll in their own boxes. Screenshots are kept."""
-    page = new_page(window, color_scheme=scheme)
-    for path in ("en/index", "zh/07_gpu", "en/14_common_errors", "zh/exercises", "en/api/pretend", "en/benchmarks"):
-        page.goto(f"{address}/{path}.html", wait_until="load")
-        shot(page, f"{path.replace('/', '-')}-{window}-{scheme}")
-        wide = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
-        assert wide <= 0, path

@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from docutils.nodes import SkipNode
-from latex2mathml.converter import convert
-
 __all__ = ["course_of", "services", "setup"]
 
 OTHER = {"en": ("zh", "zh-CN", "中文"), "zh": ("en", "en", "English")}
@@ -33,41 +30,52 @@ def course_of(page: str, language: str, repository: str = "") -> dict[str, Any]:
         "other_code": code,
         "other_name": name,
         "download": f"{top}notebooks/{page}.ipynb" if is_notebook else "",
-        "services": services(repository, f"notebooks/{language}/{page}.ipynb") if is_notebook else [],
+        "services": services(repository, language, page) if is_notebook else [],
         "words": WORDS[language],
     }
 
 
-def services(repository: str, notebook: str) -> list[tuple[str, str]]:
+def services(repository: str, language: str, notebook: str) -> list[tuple[str, str]]:
     """Return the names and addresses of services that open a notebook of a repository; none without a repository.
 
+    Binder opens the learner's copy, which .binder/postBuild writes; Colab reads the repository's own notebook.
+
     Example:
-        >>> services("https://github.com/who/what", "notebooks/en/01_blocks.ipynb")[1]
+        >>> services("https://github.com/who/what", "en", "01_blocks")[1]
         ('Colab', 'https://colab.research.google.com/github/who/what/blob/main/notebooks/en/01_blocks.ipynb')
-        >>> [name for name, _ in services("https://example.org/who/what", "notebooks/en/01_blocks.ipynb")]
-        ['Binder']
+        >>> services("https://example.org/what", "zh", "01_blocks")
+        [('Binder', 'https://mybinder.org/v2/git/https%3A%2F%2Fexample.org%2Fwhat/main?urlpath=lab/tree/course-zh/01_b...')]
     """
     if not repository:
         return []
-    path = urlsplit(repository).path.strip("/").removesuffix(".git")
-    if urlsplit(repository).hostname != "github.com":
-        there = f"git/{quote(repository, safe='')}"
-        return [("Binder", f"https://mybinder.org/v2/{there}/main?urlpath=lab/tree/{notebook}")]
-    return [
-        ("Binder", f"https://mybinder.org/v2/gh/{path}/main?urlpath=lab/tree/{notebook}"),
-        ("Colab", f"https://colab.research.google.com/github/{path}/blob/main/{notebook}"),
-    ]
+    parts = urlsplit(repository)
+    path = parts.path.strip("/").removesuffix(".git")
+    on_github = parts.hostname == "github.com"
+    there = f"gh/{path}" if on_github else f"git/{quote(repository, safe='')}"
+    copy = f"course-{language}/{notebook}.ipynb"
+    found = [("Binder", f"https://mybinder.org/v2/{there}/main?urlpath=lab/tree/{copy}")]
+    if on_github:
+        own = f"notebooks/{language}/{notebook}.ipynb"
+        found.append(("Colab", f"https://colab.research.google.com/github/{path}/blob/main/{own}"))
+    return found
 
 
 def _visit_math(translator: Any, node: Any) -> None:
     """Write an inline formula as MathML, which browsers draw without a script or a font of ours."""
-    translator.body.append(convert(node.astext()))
-    raise SkipNode
+    _write(translator, node, "inline", "{}")
 
 
 def _visit_math_block(translator: Any, node: Any) -> None:
     """Write a displayed formula as MathML."""
-    translator.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
+    _write(translator, node, "block", '<div class="formula">{}</div>')
+
+
+def _write(translator: Any, node: Any, display: str, frame: str) -> None:
+    """Put a formula into a page, and leave out what docutils would write for it."""
+    from docutils.nodes import SkipNode  # here, so that tests of the rest run where the extra `site` is not installed
+    from latex2mathml.converter import convert
+
+    translator.body.append(frame.format(convert(node.astext(), display=display)))
     raise SkipNode
 
 

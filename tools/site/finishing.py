@@ -1,6 +1,7 @@
 """Finishing: what is done to the pages that Sphinx has written. Learners' copies, lighter icons, the entrance."""
 
 import json
+import re
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from d2lcompute.course.merging import cleared
 from tools.site.icons import lighten
 
-__all__ = ["finish", "write_entrance"]
+__all__ = ["finish", "with_sizes", "write_entrance"]
 
 ENTRANCE = """<!DOCTYPE html>
 <html lang="en">
@@ -43,8 +44,23 @@ def finish(html: Path, notebooks: dict[str, Any], language: str) -> None:
         text = json.dumps(cleared(joined, mark), indent=1, ensure_ascii=False)
         (folder / f"{name}.ipynb").write_text(text + "\n", encoding="utf-8")
     lighten(html)
+    for page in html.glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        if (sized := with_sizes(text, html)) != text:
+            page.write_text(sized, encoding="utf-8")
     for map_of_a_script in (html / "_static").rglob("*.map"):
         map_of_a_script.unlink()
+
+
+def with_sizes(text: str, folder: Path) -> str:
+    """Return a page whose pictures say how large they are, so that nothing moves when they arrive."""
+
+    def sized(match: re.Match[str]) -> str:
+        head = (folder / match[2]).read_bytes()[:24]
+        width, height = int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
+        return f'<img width="{width}" height="{height}" loading="lazy"{match[1]}src="{match[2]}"'
+
+    return re.sub(r'<img((?: alt="[^"]*")? )src="(_images/[^"]+\.png)"', sized, text)
 
 
 def write_entrance(html: Path) -> None:

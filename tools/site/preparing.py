@@ -24,7 +24,7 @@ USE = ("helpers", "from-the-book", "teaching", "contribute")
 BUILT = ("design", "pretending", "validation", "versions", "hardware", "benchmarks")
 TITLES = {
     "glossary": "术语表",
-    "helpers": "在自己的笔记本里使用",
+    "helpers": "在自己的笔记本里用",
     "from-the-book": "从书到这里",
     "teaching": "用它教学",
     "contribute": "参与贡献",
@@ -38,8 +38,11 @@ TITLES = {
 """Page → what the Chinese sidebar calls it; the page itself may still be English."""
 
 ENGLISH_ONLY = "*本页只有英文。*"
-SECTIONS = {"helpers": "The helpers in your own notebook", "contribute": "Contributing"}
-"""Page → the heading of README.md under which it stands."""
+README = {
+    "en": ("README.md", {"helpers": "The helpers in your own notebook", "contribute": "Contributing"}),
+    "zh": ("README.zh-CN.md", {"helpers": "在自己的笔记本里用这些工具", "contribute": "参与贡献"}),
+}
+"""Language → the file in which some pages stand, each under a heading."""
 
 
 def notebooks_of(language: str) -> dict[str, Any]:
@@ -88,14 +91,13 @@ def _texts(notebooks: dict[str, Any], language: str) -> dict[str, str]:
 def _written(name: str, language: str) -> str:
     """Return a page that somebody wrote, in the language or else in English; nothing if there is none."""
     for code in dict.fromkeys((language, "en")):
-        inside = DOCS / name if code == "en" else DOCS / code / name
-        readme = ROOT / ("README.md" if code == "en" else "README.zh-CN.md")
-        places = (DOCS / "pages" / code / name, inside, ROOT / "notebooks" / code / name)
-        found = next((path for place in places if (path := place.with_suffix(".md")).is_file()), None)
-        if found is not None and not (name in SECTIONS and code == "zh" and found == readme):
+        folder = DOCS if code == "en" else DOCS / code
+        places = [place / f"{name}.md" for place in (folder, ROOT / "notebooks" / code)]
+        readme, sections = README[code]
+        if found := next((path for path in places if path.is_file()), None):
             text = found.read_text(encoding="utf-8")
-        elif name in SECTIONS and code == "en":
-            text = section(readme.read_text(encoding="utf-8"), SECTIONS[name])
+        elif name in sections and (ROOT / readme).is_file():
+            text = section((ROOT / readme).read_text(encoding="utf-8"), sections[name])
         else:
             continue
         return text if code == language else text.replace("\n", f"\n\n{ENGLISH_ONLY}\n", 1)
