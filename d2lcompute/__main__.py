@@ -1,4 +1,4 @@
-"""The command ``d2lcompute``, or ``python -m d2lcompute``: examine this machine, start the course.
+"""The command ``d2lcompute``, or ``python -m d2lcompute``: examine this machine, start the course, grade, export.
 
 Like the checks of the doctor, this module imports the standard library alone: it has to start where torch does not.
 """
@@ -10,7 +10,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib import import_module
 
@@ -20,6 +20,7 @@ from .doctor import Finding, diagnose
 __all__ = ["main"]
 
 _COLOURS = {"OK": "\033[32m", "WARN": "\033[33m", "FAIL": "\033[31m"}
+_OPTIONAL = {"nbformat": "JupyterLab", "jinja2": "jinja2", "distributed": "distributed"}  # as they are called
 _FOLDER = "deep-learning-computation"
 
 
@@ -124,28 +125,34 @@ def _at_least_one(text: str) -> int:
 
 def _grade(options: argparse.Namespace) -> int:
     """Grade a class."""
-    try:
-        command = import_module("d2lcompute.grading.command")
-    except ModuleNotFoundError as error:
-        if error.name not in ("jinja2", "distributed"):
-            raise
-        install = f'"{sys.executable}" -m pip install "d2lcompute[teach]"'
-        print(f"d2lcompute grade: {error.name} is not installed: {install}", file=sys.stderr)
-        return 1
-    return int(command.run(options))
+    return _done("grade", "teach", lambda: import_module("d2lcompute.grading.command").run(options))
 
 
 def _export(options: argparse.Namespace) -> int:
     """Export the exercises."""
+    return _done("export", "notebooks", lambda: import_module("d2lcompute.exporting.command").run(options))
+
+
+def _start(options: argparse.Namespace) -> int:
+    """Write the learner's copy, say what was done, and open it."""
+    given = options.folder, options.lang
+    return _done(
+        "start",
+        "notebooks",
+        lambda: import_module("d2lcompute.course.starting").start(*given, open_lab=not options.no_lab),
+    )
+
+
+def _done(command: str, extra: str, work: Callable[[], int]) -> int:
+    """Do a command's work and return its exit status; where one of its libraries is missing, say how to get it."""
     try:
-        command = import_module("d2lcompute.exporting.command")
+        return int(work())
     except ModuleNotFoundError as error:
-        if error.name != "nbformat":
+        if error.name not in _OPTIONAL:
             raise
-        install = f'"{sys.executable}" -m pip install "d2lcompute[notebooks]"'
-        print(f"d2lcompute export: {error.name} is not installed: {install}", file=sys.stderr)
+        install = f'"{sys.executable}" -m pip install "d2lcompute[{extra}]"'
+        print(f"d2lcompute {command}: {_OPTIONAL[error.name]} is not installed: {install}", file=sys.stderr)
         return 1
-    return int(command.run(options))
 
 
 def _examine(options: argparse.Namespace) -> int:
@@ -158,19 +165,6 @@ def _examine(options: argparse.Namespace) -> int:
         text = "\n".join(_line(name, finding, coloured) for name, finding in findings.items())
     print(text)
     return int(any(finding.status == "FAIL" for finding in findings.values()))
-
-
-def _start(options: argparse.Namespace) -> int:
-    """Write the learner's copy, say what was done, and open it."""
-    try:
-        starting = import_module("d2lcompute.course.starting")
-    except ModuleNotFoundError as error:
-        if error.name != "nbformat":
-            raise
-        install = f'"{sys.executable}" -m pip install "d2lcompute[notebooks]"'
-        print(f"d2lcompute start: JupyterLab is not installed: {install}", file=sys.stderr)
-        return 1
-    return int(starting.start(options.folder, options.lang, open_lab=not options.no_lab))
 
 
 def _line(name: str, finding: Finding, coloured: bool) -> str:

@@ -340,3 +340,39 @@ def test_doctor_can_be_read_by_an_older_python(name):
 
     with pytest.raises(SyntaxError):
         ast.parse(source + "\nmatch source:\n    case _: pass\n", feature_version=(3, 9))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing", "said"),
+    [
+        (
+            ["start", "x"],
+            "nbformat",
+            'd2lcompute start: JupyterLab is not installed: "{}" -m pip install "d2lcompute[notebooks]"',
+        ),
+        (
+            ["grade", "x"],
+            "jinja2",
+            'd2lcompute grade: jinja2 is not installed: "{}" -m pip install "d2lcompute[teach]"',
+        ),
+        (
+            ["grade", "x", "--scheduler", "tcp://127.0.0.1:9"],
+            "distributed",
+            'd2lcompute grade: distributed is not installed: "{}" -m pip install "d2lcompute[teach]"',
+        ),
+    ],
+)
+def test_a_command_without_its_libraries_says_how_to_get_them(monkeypatch, capsys, arguments, missing, said):
+    """Each names the extra that brings them; what else is missing is a mistake of ours, and raises."""
+
+    def without(name):
+        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    monkeypatch.setattr(command, "import_module", without)
+
+    assert command.main(arguments) == 1
+    assert capsys.readouterr().err == said.format(sys.executable) + "\n"
+
+    missing = "d2lcompute.grading.none"
+    with pytest.raises(ModuleNotFoundError):
+        command.main(arguments)

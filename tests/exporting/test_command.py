@@ -118,6 +118,6 @@ def test_export_names_what_is_not_installed(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
 
     assert done.returncode == 1
-    assert "nbformat is not installed" in done.stderr
+    assert "d2lcompute export: JupyterLab is not installed" in done.stderr
     assert 'pip install "d2lcompute[notebooks]"' in done.stderr
     assert "Traceback" not in done.stderr
