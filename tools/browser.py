@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ARTEFACTS.mkdir(parents=True)
     environment = {**os.environ, "D2LCOMPUTE_BROWSER": str(chromium())}
     environment.pop("D2LCOMPUTE_LANG", None)  # the copy's own language is spoken
-    parallel = ["-n", str(options.jobs), "--dist", "loadfile"] if options.jobs > 1 else []
+    parallel = ["-n", str(options.jobs), "--dist", "worksteal"] if options.jobs > 1 else []
     command = [sys.executable, "-m", "pytest", "-p", "no:nbval", *parallel, *(options.arguments or ["tests/browser"])]
     status = subprocess.call(command, cwd=ROOT, env=environment)
     counts = ARTEFACTS / COUNTS

@@ -126,7 +126,7 @@ def claims_table(notebook: Mapping[str, Any], name: str, language: str) -> str:
         source = "".join(cell["source"])
         if found := re.match(r"#+ (?:第 )?(\d+)(?:\.| 条：)\s*(.*)", source):
             where, number, claim = cell["id"], found[1], found[2]
-        elif claim and (verdict := re.match(r"(.{0,12}?)\*\*(.+?)[.。]?\*\*(了?)", source)):
+        elif claim and (verdict := re.match(r"([^。]{0,40}?)\*\*(.+?)[.。]?\*\*(了?)", source)):
             told = "".join(verdict.groups())
             rows.append(f"| {number} | [{claim}](#{anchor(name, where)}) | {told} |".replace("\\|", "|"))
             claim = ""
