@@ -1,4 +1,4 @@
-"""What docs/teaching.md promises is so: its plan names exercises of those notebooks, and its limits are the grader's."""
+"""What docs/teaching.md promises is so: its plan names what is there, and its limits are the grader's."""
 
 import re
 from pathlib import Path
@@ -36,8 +36,8 @@ def test_the_limits_are_those_of_the_grader():
     said = " ".join(PAGE.split())
 
     assert (
-        f"run for {LIMITS.seconds:g} seconds, compute for {LIMITS.cpu_seconds}, take {LIMITS.memory_bytes / 1e9:g} GB of "
-        f"memory, start {LIMITS.processes} processes, and write {LIMITS.file_bytes / 1e6:g} MB"
+        f"run for {LIMITS.seconds:g} seconds, compute for {LIMITS.cpu_seconds}, take {LIMITS.memory_bytes / 1e9:g} GB "
+        f"of memory, start {LIMITS.processes} processes, and write {LIMITS.file_bytes / 1e6:g} MB"
     ) in said
     assert f"more than {MOST_BYTES / 1e6:g} MB is not read" in said
 
