@@ -28,6 +28,14 @@ function here() {
   return found;
 }
 
+/** What scrolls sideways must be reached by keyboard; what is folded has no width until it is opened. */
+function reachable(part) {
+  for (const box of part.querySelectorAll("div.highlight pre, .pst-scrollable-table-container, .formula")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   const answers = [...document.querySelectorAll(".tag_prediction details.hide")];
   for (const fold of document.querySelectorAll("details.hide")) {
@@ -61,8 +69,7 @@ document.addEventListener("DOMContentLoaded", () => {
     other.href = other.href.split("#")[0] + (part ? "#" + part : "");
   });
 
-  // A code box that scrolls must be reached by keyboard.
-  for (const box of document.querySelectorAll("div.highlight pre, .pst-scrollable-table-container, .formula")) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-  }
+  reachable(document);
+  document.addEventListener("toggle", (event) => reachable(event.target), true);
+  window.addEventListener("resize", () => reachable(document));
 });

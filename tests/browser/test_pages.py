@@ -52,6 +52,7 @@ def test_axe_finds_nothing_serious(new_page, address, count, shot, window, schem
             wide.append(path)
         shot(page, f"{window}-{scheme}-{path.removesuffix('.html').replace('/', '-')}")
         page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        page.wait_for_timeout(200)  # what was folded says that it is open
         told += [f"{path}: {finding}" for finding in findings(page)]
 
     count(**{"pages seen by axe": len(paths), "axe findings": len(told)})
