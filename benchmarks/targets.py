@@ -28,7 +28,7 @@ class Target:
     Attributes:
         section: the heading that it stands under.
         what: what is held against what.
-        unit: of what is measured: ``×`` for a ratio, or ``ms``, ``ns``, ``%``.
+        unit: of what is measured: ``×`` for a ratio, or ``s``, ``ms``, ``ns``, ``%``.
         at_most: what was promised before it was measured; None where the number is reported and nothing was promised.
         reason: why the target is missed, as a profiler told.
     """
@@ -131,6 +131,20 @@ def _checkpoints() -> dict[str, Target]:
     return targets | {"memory": Target(section, what, at_most=1.20)}
 
 
+def _grading() -> dict[str, Target]:
+    section = "Grading a class"
+    many = "1,000 submissions of a notebook, `d2lcompute grade --jobs 2`"
+    memory = "peak memory of the largest process, 1,000 submissions over 100"
+    return {
+        "grading nbgrader": Target(
+            section, "`d2lcompute grade --jobs 1` over `nbgrader autograde`, the same notebooks", "%", at_most=100 / 40
+        ),
+        "grading workers": Target(section, "`--jobs 2` over `--jobs 1`, the same notebooks", "%", at_most=100 / 1.8),
+        "grading many": Target(section, many, "s", at_most=180),
+        "grading memory": Target(section, memory, at_most=1.10),
+    }
+
+
 TARGETS: Mapping[str, Target] = {
     "import": Target("Import", "`import d2lcompute` after `import torch`", "ms", at_most=30),
     "import pretend": Target("Import", "the first use of `pretend_gpus`, which imports its modules", "ms"),
@@ -149,5 +163,6 @@ TARGETS: Mapping[str, Target] = {
     ),
     "check": Target("Exercises", "a check of an exercise, the median of all", "ms"),
     "slowest check": Target("Exercises", "the slowest check", "ms"),
+    **_grading(),
     **{f"pretend {name}": Target("The pretended machine", f"`{name}` inside over outside") for name in PROGRAMS},
 }
