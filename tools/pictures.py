@@ -31,8 +31,7 @@ WRONG = """class ParallelBlock(nn.Module):
         self.net1, self.net2 = net1, net2
 
     def forward(self, X):
-        return self.net1(X) + self.net2(X)
-"""
+        return self.net1(X) + self.net2(X)"""
 
 
 def shrink(path: Path, colours: int = 64) -> None:
@@ -65,7 +64,7 @@ def photograph(folder: Path, language: str = "en") -> None:
         start_copy(course, home, language)
         with lab(course, home) as (address, token):
             browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
-            page = browser.new_page(viewport={"width": 1060, "height": 900})
+            page = browser.new_page(viewport={"width": 1260, "height": 900})
             open_notebook(page, address, token, "01_blocks")
             run_all(page)
             answer(page, "parallel_block", WRONG)
@@ -84,7 +83,7 @@ def _around(boxes: Sequence[Any]) -> dict[str, float]:
     left, top = min(box["x"] for box in boxes), min(box["y"] for box in boxes)
     right = max(box["x"] + box["width"] for box in boxes)
     bottom = max(box["y"] + box["height"] for box in boxes)
-    return {"x": left, "y": top, "width": right - left, "height": bottom - top}
+    return {"x": left, "y": top, "width": right - left, "height": bottom - top - 3}
 
 
 def _save(ax: Any, path: Path) -> None:

@@ -1,18 +1,16 @@
 // Answers that open together, the switch that unfolds a page, and the other language at the same section.
 "use strict";
 
-/** The folded parts that answer one prediction: those of neighbouring cells. */
-function together(fold) {
-  const cell = fold.closest(".cell");
-  const folds = [];
-  const walk = (step) => {
-    for (let other = cell[step]; other && other.matches(".cell"); other = other[step]) {
-      folds.push(...other.querySelectorAll("details.hide"));
-    }
-  };
-  walk("previousElementSibling");
-  walk("nextElementSibling");
-  return folds;
+/** The folded parts that answer each prediction: those of neighbouring cells. */
+function predictions() {
+  const groups = [];
+  for (const cell of document.querySelectorAll(".cell.tag_prediction")) {
+    let before = cell.previousElementSibling;
+    while (before?.matches(".cell") && !before.matches(".tag_prediction")) before = before.previousElementSibling;
+    const group = before?.matches(".tag_prediction") ? groups.at(-1) : groups[groups.push([]) - 1];
+    group.push(...cell.querySelectorAll("details.hide"));
+  }
+  return groups;
 }
 
 /** The anchor of the part that is on top of the window; those of a notebook are the same in both languages. */
@@ -37,14 +35,13 @@ function reachable(part) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  const answers = [...document.querySelectorAll(".tag_prediction details.hide")];
   for (const fold of document.querySelectorAll("details.hide")) {
     fold.querySelector("summary").removeAttribute("aria-label"); // its words say what it does
   }
-  for (const answer of answers) {
-    answer.querySelector("summary").addEventListener("click", () => {
-      const open = !answer.open;
-      for (const other of together(answer)) other.open = open;
+  for (const [first, ...others] of predictions()) {
+    for (const other of others) other.classList.add("follows"); // one switch for one prediction
+    first.addEventListener("toggle", () => {
+      for (const other of others) other.open = first.open;
     });
   }
 

@@ -28,11 +28,14 @@ def test_prediction_stays_open_until_it_is_clicked(new_page, address, shot, wind
     assert not settled.is_visible()
 
     page.locator(f"{PREDICTION} summary").click()
+    page.wait_for_timeout(200)
     assert answer.is_visible()
     assert settled.is_visible()
+    assert not page.locator("#blocks-sequential-check summary").is_visible()
     shot(page, f"prediction-{language}-{window}")
 
     page.locator(f"{PREDICTION} summary").click()
+    page.wait_for_timeout(200)
     assert not answer.is_visible()
     assert not settled.is_visible()
 

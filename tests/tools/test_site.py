@@ -57,6 +57,25 @@ def test_prepared_folds_answers_until_the_next_words(language):
     }
 
 
+def test_prepared_folds_a_caption_that_answers():
+    """A figure's caption says what was asked for: it is folded with the figure, and so is the check behind it."""
+    given = notebook(
+        cell("ask", "**Predict.** What?", kind="markdown"),
+        cell("draw", "plot()", output="figure"),
+        cell("caption", "*It falls.*", kind="markdown"),
+        cell("settle", "assert falls"),
+        cell("why", "**Why.** It does.", kind="markdown"),
+        cell("other", "*A caption of something else.*", kind="markdown"),
+    )
+
+    made = {each["id"]: each for each in prepared(given, "01_blocks", "en", [], str)["cells"]}
+
+    assert made["caption"]["source"].startswith('<div class="cell tag_prediction"><details')
+    assert "(blocks-caption)=\n*It falls.*" in made["caption"]["source"]
+    assert made["settle"]["metadata"]["tags"] == ["hide-cell", "prediction"]
+    assert "<details" not in made["other"]["source"]
+
+
 def test_prepared_asks_in_the_readers_language():
     """The words on a fold are English or Chinese, as the page."""
     given = notebook(cell("ask", "**先猜一猜**：什么？", kind="markdown"), cell("show", "x", output="1"))

@@ -18,6 +18,14 @@ SHOW = {
 MAX_LINES = 16
 """Outputs with more lines than this are folded."""
 
+CAPTION = """<div class="cell tag_prediction"><details class="admonition hide">
+<summary><p class="collapsed admonition-title">{}</p><p class="expanded admonition-title">{}</p></summary>
+
+{words}
+
+</details></div>"""
+"""What a caption becomes that answers a prediction: folded as myst-nb folds cells."""
+
 Cell = dict[str, Any]
 NOTEBOOK = re.compile(r"(?<![\[`])`(\d\d_[a-z_]+)`(?:[,，、]\s*`([a-z][a-z0-9-]*-[a-z0-9-]*)`)?(?![\]`])")
 
@@ -51,10 +59,11 @@ def prepared(
     for cell in made["cells"]:
         source, target = "".join(cell["source"]), f"({anchor(name, cell['id'])})="
         if cell["cell_type"] == "markdown":
-            cell["source"] = f"{target}\n{linked(source, there, name)}"
+            words = f"{target}\n{linked(source, there, name)}"
+            cell["source"] = CAPTION.format(*SHOW[language][:2], words=words) if cell["id"] in folded else words
         else:
             cells.append(_words(f"at-{cell['id']}", target))
-        if cell["id"] in folded:
+        if cell["cell_type"] == "code" and cell["id"] in folded:
             _fold(cell, folded[cell["id"]], SHOW[language][:2], ["prediction"])
         elif (lines := _lines(cell)) > MAX_LINES:
             show, hide = SHOW[language][2:]
@@ -86,11 +95,18 @@ def linked(text: str, there: Sequence[str], own: str = "") -> str:
 
 
 def _folded(cells: Sequence[Cell], language: str) -> Iterator[tuple[str, str]]:
-    """Yield what answers predictions: the id of a cell, and ``hide-cell`` for a check, ``hide-output`` for the rest."""
+    """Yield what answers predictions: the id of a cell, and ``hide-output``, or ``hide-cell`` for checks and captions.
+
+    An answer ends where words begin again; a caption, which is in italics, says what its figure shows.
+    """
     asked = False
     for cell in cells:
         if cell["cell_type"] == "markdown":
-            asked = PREDICT[language] in "".join(cell["source"])
+            source = "".join(cell["source"])
+            if asked and source.startswith("*") and not source.startswith("**"):
+                yield cell["id"], "hide-cell"
+            else:
+                asked = PREDICT[language] in source
         elif asked and _asserts("".join(cell["source"])):
             yield cell["id"], "hide-cell"
         elif asked and cell["outputs"]:
