@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         "A copy that is there is brought up to date: what you changed, added or took out stays as it is.",
     )
     start.add_argument("folder", nargs="?", default=_FOLDER, help=f"the folder of your copy (default: {_FOLDER})")
-    start.add_argument("--lang", metavar="LANGUAGE", help="the course's language (default: your copy's, else your system's)")
+    start.add_argument(
+        "--lang", metavar="LANGUAGE", help="the course's language (default: your copy's, else your system's)"
+    )
     start.add_argument("--no-lab", action="store_true", help="only write; do not open JupyterLab")
     start.set_defaults(run=_start)
 

@@ -75,6 +75,7 @@ def shut_in(limits: Limits) -> None:
     if child := os.fork():
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    os.setsid()  # a signal to its group is one to itself
     die_with_parent()
     _enter_own_files(libc, limits)
     with suppress(OSError):  # root's processes are not counted: Linux 6.14 and newer can limit the numbers they get

@@ -12,8 +12,8 @@ from .verdict import PASSED, Job, Verdict
 
 __all__ = ["Grades", "Judging", "grade"]
 
-Judging = Callable[[Iterable[Job]], Iterator[tuple[Job, Verdict]]]
-"""Takes answers and yields each with its verdict, in any order: ``pool.judged_here``, or a cluster's."""
+Judging = Callable[[Iterable[Sequence[Job]]], Iterator[tuple[Job, Verdict]]]
+"""Takes answers, a learner's together, and yields each with its verdict: ``pool.judged_here``, or a cluster's."""
 
 
 @dataclass
@@ -97,11 +97,12 @@ class _Class:
         self.unreadable: dict[str, dict[str, str]] = {}
         self._found: dict[str, dict[str, Verdict | str]] = {}
 
-    def open_jobs(self, submissions: Iterable[Submission]) -> Iterator[Job]:
-        """Yield the answers that have to be judged, each once, however many learners gave it."""
+    def open_jobs(self, submissions: Iterable[Submission]) -> Iterator[list[Job]]:
+        """Yield the answers that have to be judged, a learner's together; each once, however many learners gave it."""
         asked: set[str] = set()
         for submission in submissions:
             found = self._found[submission.learner] = {}
+            jobs = []
             if submission.unreadable:
                 self.unreadable[submission.learner] = submission.unreadable
             for name in self.wanted:
@@ -117,7 +118,9 @@ class _Class:
                     self.known += 1
                 elif job.digest not in asked:
                     asked.add(job.digest)
-                    yield job
+                    jobs.append(job)
+            if jobs:
+                yield jobs
 
     def exercises(self) -> list[str]:
         """Return the exercises that were handed in by anybody."""

@@ -1,5 +1,6 @@
 """The pool: servers on this machine, and the work spread over them."""
 
+import json
 import os
 import queue
 import secrets
@@ -7,7 +8,7 @@ import select
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from .._translation import language, tr
@@ -34,13 +35,15 @@ class Server:
         self._seconds = limits.seconds + _PATIENCE_SECONDS
         self._process: subprocess.Popen[bytes] | None = None
 
-    def judge(self, job: Job) -> Verdict:
-        """Return the verdict on an answer; one that ends the server twice has its verdict by that."""
+    def judge(self, jobs: Sequence[Job]) -> list[Verdict]:
+        """Return the verdicts on a learner's answers; one that ends the server twice has its verdict by that."""
         for _ in range(_TRIES):
             with suppress(OSError, EOFError, TimeoutError, ValueError, TypeError):
-                return self._asked(job)
+                return self._asked(jobs)
             self.close()
-        return job.without("died", tr("the code ended the process that checks it, twice"))
+        if len(jobs) > 1:
+            return [verdict for job in jobs for verdict in self.judge([job])]
+        return [job.without("died", tr("the code ended the process that checks it, twice")) for job in jobs]
 
     def close(self) -> None:
         """End the process."""
@@ -52,16 +55,20 @@ class Server:
                 with suppress(OSError):
                     pipe.close()
 
-    def _asked(self, job: Job) -> Verdict:
+    def _asked(self, answers: Sequence[Job]) -> list[Verdict]:
         """Ask the server."""
         if self._process is None:
             self._process = _started(self._command)
             self._line(time.monotonic() + 10 * _PATIENCE_SECONDS)  # it says that it is ready
         if (jobs := self._process.stdin) is None:
             raise EOFError
-        jobs.write(job.to_json().encode() + b"\n")
+        jobs.write(json.dumps([job.to_json() for job in answers]).encode() + b"\n")
         jobs.flush()
-        return Verdict.from_json(self._line(time.monotonic() + self._seconds))
+        until = time.monotonic() + 2 * len(answers) * self._seconds
+        verdicts = [Verdict.from_json(text) for text in json.loads(self._line(until))]
+        if len(verdicts) != len(answers):
+            raise EOFError
+        return verdicts
 
     def _line(self, until: float) -> str:
         """Read a line; TimeoutError if it does not come, EOFError if the server has ended."""
@@ -88,7 +95,11 @@ class OneByOne:
         self._command = arguments_for(limits, confined=False, once=True)
         self._seconds = limits.seconds + _PATIENCE_SECONDS
 
-    def judge(self, job: Job) -> Verdict:
+    def judge(self, jobs: Sequence[Job]) -> list[Verdict]:
+        """Return the verdicts on a learner's answers."""
+        return [self._judge(job) for job in jobs]
+
+    def _judge(self, job: Job) -> Verdict:
         """Return the verdict on an answer."""
         secret = secrets.token_hex(16)
         process = _started(self._command)
@@ -124,12 +135,12 @@ def new_server(*, confined: bool = True, limits: Limits = LIMITS) -> Server | On
 
 
 def judged_here(
-    jobs: Iterable[Job], *, workers: int, confined: bool = True, limits: Limits = LIMITS
+    jobs: Iterable[Sequence[Job]], *, workers: int, confined: bool = True, limits: Limits = LIMITS
 ) -> Iterator[tuple[Job, Verdict]]:
     """Yield each answer with its verdict as it comes.
 
     Args:
-        jobs: the answers; they are taken as they are needed.
+        jobs: the answers, a learner's together; they are taken as they are needed.
         workers: how many servers.
         confined: shut answers in.
         limits: what an answer may use.
@@ -141,10 +152,11 @@ def judged_here(
         try:
             while not stopped.is_set():
                 with lock:
-                    job = next(waiting, None)
-                if job is None:
+                    of_one = next(waiting, None)
+                if of_one is None:
                     return
-                done.put((job, server.judge(job)))
+                for found in zip(of_one, server.judge(of_one), strict=True):
+                    done.put(found)
         except BaseException as error:  # of the jobs: a submission that cannot be read, say
             done.put(error)
         finally:

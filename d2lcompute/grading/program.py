@@ -6,6 +6,7 @@ import re
 import symtable
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from ..exercises.registry import find
 from ..exercises.stubs import answer_expression, names_in
@@ -114,15 +115,18 @@ def _needed(cells: Sequence[Cell], place: int) -> list[str]:
     return [ast.unparse(statements[k][1]) for k in sorted(chosen)]
 
 
-def _statements(source: str) -> Iterator[ast.stmt]:
-    """Yield the statements of a cell that bind a name: definitions, assignments, imports one by one."""
+@cache
+def _statements(source: str) -> tuple[ast.stmt, ...]:
+    """Return the statements of a cell that bind a name: definitions, assignments, imports one by one."""
+    found: list[ast.stmt] = []
     for statement in ast.parse(_safe(source)).body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             for alias in statement.names:
                 single = type(statement)(**{**dict(ast.iter_fields(statement)), "names": [alias]})
-                yield ast.copy_location(single, statement)
+                found.append(ast.copy_location(single, statement))
         elif _bound(statement):
-            yield statement
+            found.append(statement)
+    return tuple(found)
 
 
 def _bound(node: ast.AST) -> set[str]:
@@ -152,9 +156,10 @@ def _read_from_outside(scope: symtable.SymbolTable) -> Iterator[str]:
         yield from _read_from_outside(inner)
 
 
-def _bound_by(source: str) -> set[str]:
+@cache
+def _bound_by(source: str) -> frozenset[str]:
     """Return the names that a cell binds; none if it is no Python."""
-    return set().union(*(_bound(statement) for statement in ast.parse(_safe(_plain(source))).body))
+    return frozenset().union(*(_bound(statement) for statement in ast.parse(_safe(_plain(source))).body))
 
 
 def _plain(source: str) -> str:

@@ -1,8 +1,9 @@
-"""The server: a process that has imported torch and the exercises once, and forks a child for each answer.
+"""The server: a process that has imported torch and the exercises once, and forks a child for each learner.
 
-It reads a job a line, and writes a verdict a line. A child is shut in, judges its answer and ends; whatever the answer
-does, the server's line comes within the time limit. With ``--once`` it is itself the child of a system that cannot
-fork: it judges one answer and ends.
+It reads the answers of a learner a line, and writes their verdicts a line. A child is shut in, judges the answers and
+ends; if one of them ends it, runs for too long or changes the checker, each is judged anew in a child of its own.
+Whatever the answers do, the server's line comes within the time limit. With ``--once`` it is itself the child of a
+system that cannot fork: it judges one answer and ends.
 """
 
 import argparse
@@ -14,20 +15,22 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict
-from typing import TextIO
+from dataclasses import asdict, replace
+from typing import Any, TextIO
 
 from .._translation import tr
+from ..exercises.sandbox.settings import kept_settings
 from . import confinement
 from .confinement import LIMITS, Limits
 from .judging import judge
-from .verdict import Job, Verdict
+from .verdict import PASSED, Job, Verdict
 
-__all__ = ["arguments_for", "main", "verdict_on"]
+__all__ = ["arguments_for", "main", "verdicts_on"]
 
-_MOST_BYTES = 100_000  # of a verdict: reports are far shorter
+_MOST_BYTES = 10_000_000  # of the verdicts on a learner: reports are far shorter
+_ORDINARY = {PASSED, "failed", "not attempted"}
 _DONE = b"done\n"
 
 
@@ -55,8 +58,9 @@ def main() -> int:
     print(json.dumps({"ready": os.getpid()}), file=answers, flush=True)
     for line in jobs:
         own = {jobs.fileno(), answers.fileno()}
-        verdict = verdict_on(Job.from_json(line), options.limits, confined=not options.unconfined, to_close=own)
-        print(verdict.to_json(), file=answers, flush=True)
+        jobs_of_one = [Job.from_json(text) for text in json.loads(line)]
+        verdicts = verdicts_on(jobs_of_one, options.limits, confined=not options.unconfined, to_close=own)
+        print(json.dumps([verdict.to_json() for verdict in verdicts]), file=answers, flush=True)
     return 0
 
 
@@ -70,17 +74,43 @@ def _taken_over() -> tuple[TextIO, TextIO]:
     return jobs, answers
 
 
-def verdict_on(job: Job, limits: Limits, *, confined: bool, to_close: Collection[int] = ()) -> Verdict:
-    """Judge an answer in a child of this process.
+def verdicts_on(
+    jobs: Sequence[Job], limits: Limits, *, confined: bool, to_close: Collection[int] = ()
+) -> list[Verdict]:
+    """Judge the answers of one learner: all in one child of this process, and each in one of its own if one is odd.
+
+    Args:
+        jobs: the answers.
+        limits: what each may use.
+        confined: shut the children in; else only limit them.
+        to_close: file descriptors that are not a child's business.
+    """
+    options: Any = {"confined": confined, "to_close": to_close}
+    if len(jobs) > 1:
+        longer = replace(limits, seconds=limits.seconds * len(jobs), cpu_seconds=limits.cpu_seconds * len(jobs))
+        said, _, _ = _asked(jobs, longer, limits.seconds / 3, **options)
+        if said is not None and all(verdict.status in _ORDINARY for verdict in said):
+            return said
+    return [_alone(job, limits, **options) for job in jobs]
+
+
+def _alone(job: Job, limits: Limits, *, confined: bool, to_close: Collection[int]) -> Verdict:
+    """Judge one answer in a child of its own."""
+    said, in_time, status = _asked([job], limits, limits.seconds / 3, confined=confined, to_close=to_close)
+    if said is not None:
+        return said[0]
+    if not in_time or _signal_of(status) == signal.SIGXCPU:
+        return job.without("too long", tr("the code was stopped after {seconds:g} s", seconds=limits.seconds))
+    return job.without("died", tr("the code ended its process ({how})", how=_ending(status)))
+
+
+def _asked(
+    jobs: Sequence[Job], limits: Limits, seconds: float, *, confined: bool, to_close: Collection[int]
+) -> tuple[list[Verdict] | None, bool, int]:
+    """Fork a child for some answers; return its verdicts, None if there are none, whether it was in time, and its end.
 
     The child's word counts only with a secret that it is sent when it says that the checks are done: what an answer
     writes into a pipe that it finds is no verdict.
-
-    Args:
-        job: the answer.
-        limits: what it may use.
-        confined: shut the child in; else only limit it.
-        to_close: file descriptors that are not the child's business.
     """
     from_child, to_parent = os.pipe()
     from_parent, to_child = os.pipe()
@@ -88,7 +118,7 @@ def verdict_on(job: Job, limits: Limits, *, confined: bool, to_close: Collection
     if not child:
         for descriptor in (from_child, to_child, *to_close):
             os.close(descriptor)
-        _be_the_child(job, limits, confined, from_parent, to_parent)
+        _be_the_child(jobs, limits, seconds, confined, from_parent, to_parent)
     os.close(to_parent)
     os.close(from_parent)
     try:
@@ -97,16 +127,16 @@ def verdict_on(job: Job, limits: Limits, *, confined: bool, to_close: Collection
         os.close(from_child)
         os.close(to_child)
         status = _ended(child)
-    if said is not None:
-        with suppress(ValueError, TypeError):
-            return Verdict.from_json(said)
-    if not in_time or _signal_of(status) == signal.SIGXCPU:
-        return job.without("too long", tr("the code was stopped after {seconds:g} s", seconds=limits.seconds))
-    return job.without("died", tr("the code ended its process ({how})", how=_ending(status)))
+    with suppress(ValueError, TypeError):
+        verdicts = [Verdict.from_json(text) for text in json.loads(said or "")]
+        return (verdicts if len(verdicts) == len(jobs) else None), in_time, status
+    return None, in_time, status
 
 
-def _be_the_child(job: Job, limits: Limits, confined: bool, from_parent: int, to_parent: int) -> None:
-    """Judge, say that it is done, and repeat the secret before the verdict; never return."""
+def _be_the_child(
+    jobs: Sequence[Job], limits: Limits, seconds: float, confined: bool, from_parent: int, to_parent: int
+) -> None:
+    """Judge, say that it is done, and repeat the secret before the verdicts; never return."""
     code = 1
     try:
         os.setsid()
@@ -115,16 +145,28 @@ def _be_the_child(job: Job, limits: Limits, confined: bool, from_parent: int, to
             confinement.shut_in(limits)
         else:
             confinement.limit(limits)
-        try:
-            verdict = judge(job, seconds=limits.seconds / 3)
-        except MemoryError:
-            verdict = job.without("too large", tr("the code takes more memory than it may"))
+        verdicts = [_judged(job, seconds).to_json() for job in jobs]
         os.write(to_parent, _DONE)
         secret = os.read(from_parent, 64)
-        os.write(to_parent, secret + verdict.to_json().encode()[:_MOST_BYTES])
+        _write_all(to_parent, secret + json.dumps(verdicts).encode())
         code = 0
     finally:
         os._exit(code)
+
+
+def _judged(job: Job, seconds: float) -> Verdict:
+    """Judge one answer, and leave this process as it was for the next."""
+    try:
+        with kept_settings():
+            return judge(job, seconds=seconds)
+    except MemoryError:
+        return job.without("too large", tr("the code takes more memory than it may"))
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it: a pipe takes a part at a time."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def _conversation(from_child: int, to_child: int, until: float) -> tuple[str | None, bool]:
@@ -137,7 +179,7 @@ def _conversation(from_child: int, to_child: int, until: float) -> tuple[str | N
         if not part:
             known = secret and heard.startswith(secret)
             return (heard.removeprefix(secret).decode("utf-8", "replace") if known else None), True
-        heard = (heard + part)[: _MOST_BYTES + 100]
+        heard = (heard + part)[:_MOST_BYTES]
         if not secret and heard.startswith(_DONE):
             secret, heard = secrets.token_hex(16).encode(), heard.removeprefix(_DONE)
             with suppress(OSError):  # it ended in between

@@ -45,7 +45,7 @@ HOSTILE = {  # what the answer does beside a right class → its code, the statu
         "except OSError as error:\n    raise RuntimeError('no more processes') from error",
         "failed",
     ),
-    "kills its parent": ("import os\nos.kill(os.getppid(), 9)", "died"),
+    "kills its parent": ("import os\nos.kill(os.getppid(), 9)", "passed"),  # it has none that it sees
     "kills all that it sees": ("import os\nos.kill(-1, 9)", "failed"),  # it sees none
     "deletes all that it finds": ("import shutil\nshutil.rmtree('/', ignore_errors=True)", ("passed", "too long")),
     "asks the network": ("import socket\nsocket.create_connection(('127.0.0.1', 9), 1)", "failed"),

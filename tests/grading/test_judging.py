@@ -22,7 +22,7 @@ confined = pytest.mark.skipif(bool(NOT_CONFINED), reason=f"not on this system: {
 @pytest.mark.parametrize("name", EVERY)
 def test_every_solution_passes(server, name):
     """As a learner would hand it in, with what the notebook gives."""
-    verdict = server.judge(_in_its_notebook(name, source_of(find(name))))
+    verdict = judged(server, _in_its_notebook(name, source_of(find(name))))
 
     assert (verdict.status, verdict.message[:2]) == ("passed", "✓ ")
 
@@ -31,7 +31,7 @@ def test_every_solution_passes(server, name):
 def test_wrong_answers_fail_with_their_remark(server, name):
     """The first two of an exercise; that the checkers know all of them is tested elsewhere."""
     for source, remark in wrong_sources(name)[:2]:
-        verdict = server.judge(_in_its_notebook(name, source))
+        verdict = judged(server, _in_its_notebook(name, source))
 
         assert verdict.status == "failed"
         assert remark in " ".join(verdict.message.split())
@@ -44,11 +44,11 @@ def test_hostile_answers_come_to_a_verdict(quick_server, what):
     code, status = HOSTILE[what]
     began = time.monotonic()
 
-    verdict = quick_server.judge(job(f"{RIGHT}\n{code}\n"))
+    verdict = judged(quick_server, job(f"{RIGHT}\n{code}\n"))
 
     assert verdict.status in ((status,) if isinstance(status, str) else status), verdict
     assert time.monotonic() - began < 30
-    assert quick_server.judge(job(RIGHT)).status == "passed"
+    assert judged(quick_server, job(RIGHT)).status == "passed"
 
 
 @confined
@@ -62,7 +62,7 @@ def test_a_hostile_answer_reaches_nothing(server, tmp_path):
         "raise ValueError(str(found))"
     )
 
-    verdict = server.judge(job(f"{RIGHT}\n{look}"))
+    verdict = judged(server, job(f"{RIGHT}\n{look}"))
 
     assert "[False, [], [], [], ['1'], '/tmp']" in verdict.message.replace("['.pyenv']", "[]")
 
@@ -76,17 +76,39 @@ def test_rights_are_gone_for_good(server):
         "libc.chroot(b'/tmp')])"
     )
 
-    assert "[-1, -1, -1]" in server.judge(job(f"{RIGHT}\n{attempt}")).message
+    assert "[-1, -1, -1]" in judged(server, job(f"{RIGHT}\n{attempt}")).message
 
 
 @confined
 def test_what_one_answer_writes_the_next_does_not_see(server):
     """Each has a /tmp of its own."""
-    server.judge(job(f"{RIGHT}\nopen('/tmp/note', 'w').write('x')"))
+    judged(server, job(f"{RIGHT}\nopen('/tmp/note', 'w').write('x')"))
 
-    verdict = server.judge(job(f"{RIGHT}\nraise ValueError(open('/tmp/note').read())"))
+    verdict = judged(server, job(f"{RIGHT}\nraise ValueError(open('/tmp/note').read())"))
 
     assert "FileNotFoundError" in verdict.message
+
+
+def test_the_answers_of_a_learner_are_judged_together(server):
+    """Each as if it were alone: what one sets for the whole process is put back before the next."""
+    sets = f"torch.set_default_dtype(torch.float64)\ntorch.set_grad_enabled(False)\n{RIGHT}"
+    other = source_of(find("residual_block"))
+
+    verdicts = server.judge([job(sets), job(other, exercise="residual_block"), job(RIGHT)])
+
+    assert [verdict.status for verdict in verdicts] == ["passed"] * 3
+
+
+@pytest.mark.parametrize("what", ["ends its process", "changes the checker", "crashes"])
+@confined
+def test_an_odd_answer_does_not_spoil_the_others_of_its_learner(server, what):
+    """They are judged anew, each in a process of its own."""
+    code, status = HOSTILE[what]
+    other = source_of(find("residual_block"))
+
+    verdicts = server.judge([job(f"{RIGHT}\n{code}\n"), job(other, exercise="residual_block")])
+
+    assert [verdict.status for verdict in verdicts] == [status, "passed"]
 
 
 def test_a_word_in_the_pipe_is_no_verdict(server):
@@ -97,22 +119,22 @@ def test_a_word_in_the_pipe_is_no_verdict(server):
         "    except OSError: pass\nos._exit(0)"
     )
 
-    assert server.judge(job(f"{RIGHT}\n{write}")).status == "died"
+    assert judged(server, job(f"{RIGHT}\n{write}")).status == "died"
 
 
 def test_the_same_answer_is_tried_on_the_same_inputs(server):
     """So that a wrong answer has the same report on every machine."""
     wrong = RIGHT.replace("dim=-1", "dim=0")
 
-    assert server.judge(job(wrong)) == server.judge(job(wrong))
+    assert judged(server, job(wrong)) == judged(server, job(wrong))
 
 
 def test_an_answer_sees_none_of_the_other_cells(server):
     """What another cell would raise is none of its business, unless all is run."""
     before = [Cell("broken", "raise ValueError('not mine')"), Cell("unused", "seen = 1 / 0")]
 
-    assert server.judge(job(RIGHT, before=before)).status == "passed"
-    assert server.judge(job(RIGHT, before=before, whole=True)).status == "passed"
+    assert judged(server, job(RIGHT, before=before)).status == "passed"
+    assert judged(server, job(RIGHT, before=before, whole=True)).status == "passed"
 
 
 def test_an_answer_has_what_it_needs_of_other_cells(server):
@@ -121,14 +143,14 @@ def test_an_answer_has_what_it_needs_of_other_cells(server):
     before = [Cell("helper", "AXIS = -1\n\ndef joined(*parts):\n    return t.cat(parts, dim=AXIS)\n\nbroken = 1 / 0")]
     cells = (IMPORTS, Cell(stub_id("parallel_block"), source), *before, Cell("late", "import torch as t"))
 
-    verdict = server.judge(Job("parallel_block", (cells,)))
+    verdict = judged(server, Job("parallel_block", (cells,)))
 
     assert verdict.status == "passed", verdict.message
 
 
 def test_an_error_names_the_learners_line(server):
     """As in the notebook."""
-    verdict = server.judge(job(RIGHT.replace("torch.cat(", "torch.dog(")))
+    verdict = judged(server, job(RIGHT.replace("torch.cat(", "torch.dog(")))
 
     assert "line 11 of your code: return torch.dog((self.net1(X), self.net2(X)), dim=-1)" in " ".join(
         verdict.message.split()
@@ -139,8 +161,8 @@ def test_an_answer_that_ends_its_server_twice_has_its_verdict_by_that():
     """Where answers are not shut in, one can; the server is started anew for the next."""
     bare = Server(confined=False, limits=Limits(seconds=6))
     try:
-        assert bare.judge(job(f"{RIGHT}\nimport os\nos.kill(os.getppid(), 9)")).status == "died"
-        assert bare.judge(job(RIGHT)).status == "passed"
+        assert judged(bare, job(f"{RIGHT}\nimport os\nos.kill(os.getppid(), 9)")).status == "died"
+        assert judged(bare, job(RIGHT)).status == "passed"
     finally:
         bare.close()
 
@@ -149,18 +171,19 @@ def test_without_fork_each_answer_has_a_process_of_its_own():
     """Slower; right, wrong and hostile ones come to the same."""
     one_by_one = OneByOne(limits=Limits(seconds=6))
 
-    assert one_by_one.judge(job(RIGHT)).status == "passed"
-    assert one_by_one.judge(job(RIGHT.replace("dim=-1", "dim=0"))).status == "failed"
-    assert one_by_one.judge(job(f"{RIGHT}\nimport os\nos._exit(0)")).status == "died"
-    assert one_by_one.judge(job(f"{RIGHT}\nwhile True: pass")).status == "too long"
+    assert judged(one_by_one, job(RIGHT)).status == "passed"
+    assert judged(one_by_one, job(RIGHT.replace("dim=-1", "dim=0"))).status == "failed"
+    assert judged(one_by_one, job(f"{RIGHT}\nimport os\nos._exit(0)")).status == "died"
+    assert judged(one_by_one, job(f"{RIGHT}\nwhile True: pass")).status == "too long"
 
 
 def test_nothing_that_a_server_started_outlives_it():
     """An answer that still runs when the grader is stopped ends with its server."""
     server = Server(confined=False, limits=Limits(seconds=60))
-    server.judge(job(RIGHT))
+    judged(server, job(RIGHT))
     process = server._process
-    process.stdin.write(job(f"{RIGHT}\nimport time\ntime.sleep(1000)").to_json().encode() + b"\n")
+    sleeping = job(f"{RIGHT}\nimport time\ntime.sleep(1000)")
+    process.stdin.write(json.dumps([sleeping.to_json()]).encode() + b"\n")
     process.stdin.flush()
     children = _until(lambda: _children(process.pid))
 
@@ -177,6 +200,12 @@ def test_a_verdict_has_one_of_the_known_statuses():
     assert all(
         Verdict.from_json(Verdict(status, "m", "r").to_json()) == Verdict(status, "m", "r") for status in STATUSES
     )
+
+
+def judged(server, answer):
+    """Return the verdict on one answer."""
+    (verdict,) = server.judge([answer])
+    return verdict
 
 
 def _in_its_notebook(name, source):

@@ -128,8 +128,14 @@ def _tensor_difference(came: Any, expected: torch.Tensor) -> tuple[str, str] | N
     if not bool(far.any()):
         return None
     place = tuple(int(i) for i in far.nonzero()[0])
-    at = tr(" at {place}", place=list(place)) if place else ""
-    return f"{expected[place].item():.5g}{at}", f"{came[place].item():.5g}{at} ({_amount(far)})"
+    one, other = f"{expected[place].item():.5g}", f"{came[place].item():.5g}"
+    if not place:
+        return one, tr("{value} ({amount})", value=other, amount=_amount(far))
+    at = list(place)
+    return (
+        tr("{value} at {place}", value=one, place=at),
+        tr("{value} at {place} ({amount})", value=other, place=at, amount=_amount(far)),
+    )
 
 
 def _amount(far: torch.Tensor) -> str:
