@@ -115,8 +115,8 @@ class _Trials:
         """Return the failure of an answer that changes a setting of the whole process."""
         return self._found(
             Counterexample(
-                expected=tr("{name} is left as it was", name=name),
-                got=tr("your code changed {name}", name=name),
+                expected=tr("{name} is left as it was", name=tr(name)),
+                got=tr("your code changed {name}", name=tr(name)),
                 remark=tr(
                     "That holds for everything that runs afterwards, also in code that is not yours. The "
                     "check has put it back."

@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 
+from ..._translation import N_
+
 __all__ = ["SEED", "changed_settings", "kept_settings", "seed_everything"]
 
-SEED = "the global seed"
+SEED = N_("the global seed")
 
 
 @dataclass(frozen=True)
@@ -109,24 +111,24 @@ def _set_default_device(device: torch.device) -> None:
 
 
 _SETTINGS = (
-    _Setting("the default dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-    _Setting("the default device", torch.get_default_device, _set_default_device, torch.device("cpu")),
-    _Setting("the grad mode", torch.is_grad_enabled, torch.set_grad_enabled, True),
+    _Setting(N_("the default dtype"), torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+    _Setting(N_("the default device"), torch.get_default_device, _set_default_device, torch.device("cpu")),
+    _Setting(N_("the grad mode"), torch.is_grad_enabled, torch.set_grad_enabled, True),
     _Setting(
         "autocast",
         lambda: torch.is_autocast_enabled("cpu"),
         lambda enabled: torch.set_autocast_enabled("cpu", enabled),
         False,
     ),
-    _Setting("anomaly detection", torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly, False),
+    _Setting(N_("anomaly detection"), torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly, False),
     _Setting(
-        "the use of deterministic algorithms",
+        N_("the use of deterministic algorithms"),
         torch.are_deterministic_algorithms_enabled,
         torch.use_deterministic_algorithms,
         False,
     ),
     # One thread: for tensors this small a second one costs more than it gives, most of all on a busy machine.
-    _Setting("the number of threads", torch.get_num_threads, torch.set_num_threads, 1),
-    _Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
-    _Setting("the working directory", _working_directory, _set_working_directory),
+    _Setting(N_("the number of threads"), torch.get_num_threads, torch.set_num_threads, 1),
+    _Setting(N_("the recursion limit"), sys.getrecursionlimit, sys.setrecursionlimit),
+    _Setting(N_("the working directory"), _working_directory, _set_working_directory),
 )
