@@ -36,6 +36,9 @@ def test_every_internal_link_leads_somewhere(new_page, address, count):
     assert len(links) > 60
 
 
+from tools.browser import ARTEFACTS
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("window", WINDOWS)
@@ -54,6 +57,7 @@ def test_axe_finds_nothing_serious(new_page, address, count, shot, window, schem
         page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")
         page.wait_for_timeout(200)  # what was folded says that it is open
         told += [f"{path}: {finding}" for finding in findings(page)]
+    (ARTEFACTS / f"axe-{window}-{scheme}-{language}.txt").write_text("\n".join(told), encoding="utf-8")
 
     count(**{"pages seen by axe": len(paths), "axe findings": len(told)})
     assert told == []

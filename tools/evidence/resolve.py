@@ -27,6 +27,9 @@ SYSTEMS = {
 ONE_SYSTEM = {"pywinpty": "Windows"}
 """Pins that only one system needs, and that have wheels for no other."""
 
+SOURCE_ONLY = {"jieba"}
+"""Pins that have no wheel: pure Python, which pip builds from its source on every system."""
+
 HEAD = ["| system | " + " | ".join(f"Python {python}" for python in PYTHONS) + " |", "|---|" + "---|" * len(PYTHONS)]
 MISSING = re.compile(r"No matching distribution found for (\S+)")
 
@@ -35,11 +38,12 @@ def pins(constraints: str, system: str) -> list[str]:
     r"""Return the pins that a system needs.
 
     Example:
-        >>> pins("# why\ntorch==2.13.0\npywinpty==3.0.5", "Linux")
+        >>> pins("# why\ntorch==2.13.0\npywinpty==3.0.5\njieba==0.42.1", "Linux")
         ['torch==2.13.0']
     """
     found = [line.split("#")[0].strip() for line in constraints.splitlines()]
-    return [pin for pin in found if pin and ONE_SYSTEM.get(pin.split("==")[0], system) == system]
+    named = {pin: pin.split("==")[0] for pin in found if pin}
+    return [pin for pin, name in named.items() if ONE_SYSTEM.get(name, system) == system and name not in SOURCE_ONLY]
 
 
 def missing(wanted: Sequence[str], system: str, python: str) -> list[str]:
