@@ -29,7 +29,7 @@ function here() {
 /** What scrolls sideways must be reached by keyboard; what is folded has no width until it is opened. */
 function reachable(part) {
   for (const box of part.querySelectorAll("div.highlight pre, .pst-scrollable-table-container, .formula")) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }
 }

@@ -13,6 +13,7 @@ from tests.browser.looking import (
     pages_of,
     weight,
 )
+from tools.browser import ARTEFACTS
 
 
 def test_every_internal_link_leads_somewhere(new_page, address, count):
@@ -34,9 +35,6 @@ def test_every_internal_link_leads_somewhere(new_page, address, count):
     assert elsewhere(address, page.requested) == []
     assert page.wrong == []
     assert len(links) > 60
-
-
-from tools.browser import ARTEFACTS
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
