@@ -45,8 +45,8 @@ lab: $(READY)  ## your own copy of the course, in my-course/, opened in JupyterL
 doctor: $(READY)  ## say what is installed here and what is missing
 	@$(BIN)/python -m d2lcompute
 
-clean:  ## remove .venv and caches
-	rm -rf $(VENV) .venv-oldest .venv-newest $(TEACH) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove .venv, the built site and caches
+	rm -rf docs/_build $(VENV) .venv-oldest .venv-newest $(TEACH) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 ##@ Before a change is kept
 
