@@ -24,6 +24,7 @@ NO_ICONS = {"fa-solid", "fa-lg", "fa-fw", "fa-sm", "fa-2x"}
 SCRIPT = Path("theme/pydata_sphinx_theme/static/scripts/fontawesome.js")
 
 BASE = """\
+/* Icons of Font Awesome Free, CC BY 4.0; the licence lies beside the theme's script, in scripts/. */
 .fa-solid::before { content: ""; display: inline-block; width: 1em; height: 1em; vertical-align: -.125em;
   background: currentcolor; mask: var(--icon) center / contain no-repeat; }
 .fa-fw::before { width: 1.25em; }
