@@ -76,7 +76,7 @@ def _seed(job: Job) -> int:
 def _unless_changed(before: dict[str, int], verdict: Verdict) -> Verdict:
     """Return the verdict, unless the answer has changed what it was checked with."""
     after = _fingerprints()
-    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    changed = sorted(name for name, identity in before.items() if after.get(name) != identity)
     if not changed:
         return verdict
     return Verdict("tampered", tr("the code changes what it is checked with: {names}", names=", ".join(changed[:3])))

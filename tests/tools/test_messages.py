@@ -72,7 +72,19 @@ def test_a_good_message_is_accepted():
 
 def test_a_message_that_is_not_a_literal_is_noticed():
     """``tr(f"…")`` and ``tr(name)`` stand in no catalogue; the latter is for what ``N_`` or an exercise holds."""
-    allowed = {"hints", "exercise", "requirement_of", "remedy", "purpose", "name", "get", "meaning", "kind", "what", "STATUSES"}
+    allowed = {
+        "hints",
+        "exercise",
+        "requirement_of",
+        "remedy",
+        "purpose",
+        "name",
+        "get",
+        "meaning",
+        "kind",
+        "what",
+        "STATUSES",
+    }
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

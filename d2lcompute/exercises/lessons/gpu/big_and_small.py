@@ -89,7 +89,7 @@ def waits_for_the_end(answer: Any, trial: Trial) -> None:
     trial.require(
         bool(0.5 * min(_busy(device), default=0.0) <= came <= _most(device, idle)) and device.orders > 0,
         expected=tr("about {busy:.3f}", busy=max(_busy(device), default=seconds)),
-        got=f"{came:.6g}",
+        got=f"{came:.2g}" if abs(came) >= 0.001 else "0.000",
         remark=remark,
     )
 
@@ -116,7 +116,7 @@ def leaves_out_earlier_work(answer: Any, trial: Trial) -> None:
     trial.require(
         not came > most,
         expected=tr("about {busy:.3f}", busy=max(_busy(device)[1:], default=seconds)),
-        got=f"{came:.6g}",
+        got=f"{came:.2g}" if abs(came) >= 0.001 else "0.000",
         remark=remark if counted else "",
     )
 
