@@ -61,6 +61,11 @@ def weight(page):
     )
 
 
+def too_wide(page):
+    """Return whether an open page is wider than its window, so that it scrolls sideways."""
+    return page.evaluate("() => document.documentElement.scrollWidth > window.innerWidth")
+
+
 def findings(page):
     """Return what axe finds serious or critical on an open page: a sentence for each place."""
     page.add_style_tag(content="* { transition: none !important; animation: none !important; }")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.looking import broken, elsewhere, findings, links_and_anchors, weight
+from tests.browser.looking import broken, elsewhere, findings, links_and_anchors, too_wide, weight
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,15 @@ def test_weight_counts_what_a_page_loads(new_page, address):
     html = len(page.request.get(f"{address}/en/index.html").body())
 
     assert weight(page) > html + 300_000
+
+
+@pytest.mark.parametrize(("width", "expected"), [("390px", False), ("391px", True)])
+def test_too_wide_sees_a_page_that_scrolls_sideways(new_page, width, expected):
+    """One dot more than a phone has is seen; a box that scrolls by itself is not."""
+    page = new_page("phone")
+    page.set_content(
+        f"<style>body {{ margin: 0 }}</style><div style='width:{width}'>x</div>"
+        "<div style='overflow:auto'><p style='width:900px'>y</p></div>"
+    )
+
+    assert too_wide(page) == expected

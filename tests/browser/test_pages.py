@@ -11,6 +11,7 @@ from tests.browser.looking import (
     findings,
     links_and_anchors,
     pages_of,
+    too_wide,
     weight,
 )
 from tools.browser import ARTEFACTS
@@ -49,7 +50,7 @@ def test_axe_finds_nothing_serious(new_page, address, count, shot, window, schem
         paths = [path for path in paths if path.removesuffix(".html").split("/", 1)[-1] in kinds]
     for path in paths:
         page.goto(f"{address}/{path}", wait_until="load")
-        if page.evaluate("() => document.documentElement.scrollWidth > window.innerWidth"):
+        if too_wide(page):
             wide.append(path)
         shot(page, f"{window}-{scheme}-{path.removesuffix('.html').replace('/', '-')}")
         page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ def build(output: Path, language: str) -> int:
     """Build one language, and return Sphinx's exit status."""
     source, html = output / "source" / language, output / "html" / language
     pages = write_sources(source, language)
+    shutil.rmtree(html, ignore_errors=True)  # no page outlives its source
     icons.write(output / "static")
     environment = {
         **os.environ,
@@ -25,7 +27,22 @@ def build(output: Path, language: str) -> int:
         "D2LCOMPUTE_SITE_STATIC": str(output / "static"),
         "D2LCOMPUTE_SITE_INVENTORY": str(inventory.write(output / "torch.inv")),
     }
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going", "-j", "2", "-c", "docs"]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-b",
+        "html",
+        "-q",
+        "-E",
+        "-a",
+        "-W",
+        "--keep-going",
+        "-j",
+        "2",
+        "-c",
+        "docs",
+    ]
     places = map(str, ["-d", output / "doctrees" / language, source, html])
     status = subprocess.call([*command, *places], cwd=ROOT, env=environment)
     if status == 0:
