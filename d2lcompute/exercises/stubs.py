@@ -6,10 +6,10 @@ __all__ = ["answer_expression", "names_in"]
 
 
 def names_in(stub: str) -> list[str]:
-    r"""Return the names that a stub defines, in its order.
+    """Return the names that a stub defines, in its order.
 
     Example:
-        >>> names_in("def save(path): ...\\n\\ndef load(path): ...")
+        >>> names_in("save = None; load = None")
         ['save', 'load']
     """
     names = []

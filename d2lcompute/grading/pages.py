@@ -43,7 +43,7 @@ def file_names(learners: Iterable[str]) -> dict[str, str]:
 
     Example:
         >>> file_names(dict.fromkeys(["Ada Lovelace", "../etc", "李雷"]))
-        {'Ada Lovelace': 'Ada-Lovelace', '../etc': 'etc-a5a0', '李雷': '李雷'}
+        {'Ada Lovelace': 'Ada-Lovelace', '../etc': 'etc-f7f9', '李雷': '李雷'}
     """
     found: dict[str, str] = {}
     for learner in learners:

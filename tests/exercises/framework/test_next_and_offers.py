@@ -40,7 +40,11 @@ def test_after_the_hints_the_solution_is_offered():
         offers.append(last_line(result))
         hint(NAME)
 
-    assert [offer.split("; ")[-1] for offer in offers[:3]] == ["3 are left.", "2 are left.", "1 is left."]
+    assert [offer.split("; ")[-1] for offer in offers[:3]] == [
+        "3 are left.",
+        "2 are left.",
+        '  Stuck? hint("parallel_block") gives the last hint.',
+    ]
     assert offers[3] == '  Stuck? solution("parallel_block") shows a solution, and why it works.'
 
 
