@@ -132,8 +132,8 @@ def _checkpoints() -> dict[str, Target]:
 
 
 _STARTED = (
-    "2.7 s are the start, of two processes that import torch; a submission takes 0.125 s (27.6 s for 200, 7.67 s for 40), "
-    "22 times less than nbgrader's 2.8 s. The 40 times were measured on three exercises a submission and without "
+    "2.7 s are the start, of two processes that import torch; a submission takes 0.125 s (27.6 s for 200, 7.67 s for "
+    "40), 22 times less than nbgrader's 2.8 s. The 40 times were measured on three exercises a submission and without "
     "confinement; here they are seven, each tried three times a requirement"
 )
 _STARTED_TWICE = "each worker imports torch for itself, at the same time; without these 2.7 s it is 1.9 times as many"
