@@ -32,6 +32,9 @@ SLOW = {
     "forks without end",
 }
 LEFT_OUT = {"kills all that it sees", "loops in C", "sleeps", "loops", "loops and lets nothing stop it"}  # elsewhere
+pytestmark = pytest.mark.skipif(
+    bool(NOT_CONFINED) and os.geteuid() == 0, reason=f"the grader refuses to run as root here: {NOT_CONFINED}"
+)
 DAMAGED = {"empty": "", "cut": '{"cells": [', "a list": "[]", "no text": "\x00"}
 
 
