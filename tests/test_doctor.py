@@ -14,7 +14,7 @@ import torch
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from d2lcompute.doctor import CHECKS
+from d2lcompute.doctor import CHECKS, installed, jupyter
 from d2lcompute.doctor import checks as doctor
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -58,7 +58,8 @@ def with_torch(monkeypatch, torch_module, *, nvidia_driver=False):
 
 def with_versions(monkeypatch, **versions):
     """Let the doctor find these packages installed and no others."""
-    monkeypatch.setattr(doctor, "_version", lambda name: versions.get(name.replace("-", "_")))
+    for module in (installed, doctor):
+        monkeypatch.setattr(module, "version_of", lambda name: versions.get(name.replace("-", "_")))
 
 
 def with_kernels(monkeypatch, **programs):
@@ -133,7 +134,7 @@ def test_check_torch_accepts_a_build_that_suits_the_machine(monkeypatch, kwargs,
     """A CPU build without a GPU, and a GPU's build with one, are both as they should be."""
     with_torch(monkeypatch, fake_torch(**kwargs))
 
-    assert doctor.check_torch() == doctor.Finding("OK", f"2.13.0, {build} build")
+    assert doctor.check_torch() == installed.Finding("OK", f"2.13.0, {build} build")
 
 
 def test_check_torch_warns_of_a_cuda_build_without_a_gpu(monkeypatch):
@@ -177,7 +178,7 @@ def test_check_torch_says_that_torch_is_missing(monkeypatch):
     """Without torch the finding says so, and where to choose it."""
     monkeypatch.setitem(sys.modules, "torch", None)  # what makes `import torch` raise ModuleNotFoundError
 
-    assert doctor.check_torch() == doctor.Finding("FAIL", "not installed", f"install it {SELECTOR}")
+    assert doctor.check_torch() == installed.Finding("FAIL", "not installed", f"install it {SELECTOR}")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def test_check_torch_sees_a_file_that_hides_it(monkeypatch):
 
     finding = doctor.check_torch()
 
-    assert finding == doctor.Finding("FAIL", "hidden by /home/ada/torch.py", "rename that file or folder")
+    assert finding == installed.Finding("FAIL", "hidden by /home/ada/torch.py", "rename that file or folder")
 
 
 def test_check_torch_sees_a_folder_that_hides_it(monkeypatch):
@@ -219,7 +220,7 @@ def test_check_accelerators_counts_and_names_them(monkeypatch):
     monkeypatch.setattr("d2lcompute.devices.num_gpus", lambda: 2)
     monkeypatch.setattr("d2lcompute.devices.gpu", lambda i=0: SimpleNamespace(type="cuda"))
 
-    assert doctor.check_accelerators() == doctor.Finding("OK", "2: Card 0, Card 1")
+    assert doctor.check_accelerators() == installed.Finding("OK", "2: Card 0, Card 1")
 
 
 def test_check_accelerators_names_one_whose_backend_knows_no_names(monkeypatch):
@@ -228,7 +229,7 @@ def test_check_accelerators_names_one_whose_backend_knows_no_names(monkeypatch):
     monkeypatch.setattr("d2lcompute.devices.num_gpus", lambda: 1)
     monkeypatch.setattr("d2lcompute.devices.gpu", lambda i=0: torch.device("mps", i))
 
-    assert doctor.check_accelerators() == doctor.Finding("OK", "1: mps:0")
+    assert doctor.check_accelerators() == installed.Finding("OK", "1: mps:0")
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_check_accelerators_tells_hidden_from_absent(monkeypatch, usable, found)
     with_torch(monkeypatch, fake_torch(cuda="13.0", usable=usable))
     monkeypatch.setattr("d2lcompute.devices.num_gpus", lambda: 0)
 
-    assert doctor.check_accelerators() == doctor.Finding("OK", found)
+    assert doctor.check_accelerators() == installed.Finding("OK", found)
 
 
 def test_check_accelerators_refuses_an_unknown_choice(monkeypatch):
@@ -258,7 +259,7 @@ def test_check_package_says_version_and_folder(monkeypatch):
 
     finding = doctor.check_package()
 
-    assert finding == doctor.Finding("OK", f"1.2.3 in {Path(doctor.__file__).resolve().parents[1]}")
+    assert finding == installed.Finding("OK", f"1.2.3 in {Path(doctor.__file__).resolve().parents[1]}")
 
 
 def test_check_package_warns_where_it_is_not_installed(monkeypatch):
@@ -311,7 +312,8 @@ def test_checks_know_the_versions_and_extras_of_the_project_file(monkeypatch, re
     monkeypatch.setattr(shutil, "which", lambda command: None)
 
     def finding(version):
-        monkeypatch.setattr(doctor, "_version", {name: version, "d2lcompute": "0.1.0"}.get)
+        for module in (installed, doctor):
+            monkeypatch.setattr(module, "version_of", {name: version, "d2lcompute": "0.1.0"}.get)
         return check()
 
     assert finding(oldest).status == "OK"
@@ -324,7 +326,7 @@ def test_check_optional_installs_extras_from_the_folder_of_a_package_that_is_not
     """Where d2lcompute is only a folder, the remedy names the folder: a registry may know another d2lcompute."""
     with_versions(monkeypatch)
 
-    finding = doctor.check_optional("torchinfo", "1.8", "beyond", "notebook 10")
+    finding = installed.check_optional("torchinfo", "1.8", "beyond", "notebook 10")
 
     folder = Path(doctor.__file__).resolve().parents[2]
     assert finding.found == "not installed; it is for notebook 10"
@@ -333,34 +335,34 @@ def test_check_optional_installs_extras_from_the_folder_of_a_package_that_is_not
 
 def test_version_reads_what_is_installed_and_nothing_else():
     """Versions come from the installed metadata, whatever the spelling; a package that is not there has none."""
-    assert doctor._version("torch") == doctor._version("Torch") is not None
-    assert doctor._version("no-such-package") is None
+    assert installed.version_of("torch") == installed.version_of("Torch") is not None
+    assert installed.version_of("no-such-package") is None
 
 
 def test_check_jupyter_accepts_the_command_of_this_environment(monkeypatch):
     """The command beside this Python, or none at all, is no reason to warn."""
     with_versions(monkeypatch, jupyterlab="4.6.6")
-    scripts = Path(doctor.sysconfig.get_path("scripts"))
+    scripts = Path(jupyter.sysconfig.get_path("scripts"))
 
     monkeypatch.setattr(shutil, "which", lambda name: str(scripts / name))
-    beside = doctor.check_jupyter()
+    beside = jupyter.check_jupyter()
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    none = doctor.check_jupyter()
+    none = jupyter.check_jupyter()
 
-    assert beside == none == doctor.Finding("OK", "4.6.6")
+    assert beside == none == installed.Finding("OK", "4.6.6")
 
 
 def test_check_jupyter_accepts_the_command_of_the_users_own_folder(monkeypatch):
     """What pip installs for one user lies in another folder, and belongs to this Python all the same."""
     with_versions(monkeypatch, jupyterlab="4.6.6")
-    scripts = Path(doctor.sysconfig.get_path("scripts", doctor.sysconfig.get_preferred_scheme("user")))
+    scripts = Path(jupyter.sysconfig.get_path("scripts", jupyter.sysconfig.get_preferred_scheme("user")))
     monkeypatch.setattr(shutil, "which", lambda name: str(scripts / name))
 
-    assert doctor.check_jupyter() == doctor.Finding("OK", "4.6.6")
+    assert jupyter.check_jupyter() == installed.Finding("OK", "4.6.6")
 
 
 @pytest.mark.parametrize(
-    ("check", "purpose"), [(doctor.check_jupyter, "opening notebooks"), (doctor.check_kernel, "running notebooks")]
+    ("check", "purpose"), [(jupyter.check_jupyter, "opening notebooks"), (jupyter.check_kernel, "running notebooks")]
 )
 def test_checks_of_jupyter_say_what_is_missing_and_what_for(monkeypatch, check, purpose):
     """Without JupyterLab or ipykernel the finding says what cannot be done."""
@@ -376,7 +378,7 @@ def test_check_jupyter_warns_of_the_command_of_another_python(monkeypatch, tmp_p
     with_versions(monkeypatch, jupyterlab="4.6.6")
     monkeypatch.setattr(shutil, "which", lambda name: str(tmp_path / name))
 
-    finding = doctor.check_jupyter()
+    finding = jupyter.check_jupyter()
 
     assert (finding.status, finding.remedy) == ("WARN", f'start it with "{sys.executable}" -m jupyterlab')
     assert finding.found == f"4.6.6, but the command jupyter-lab belongs to another Python: {tmp_path / 'jupyter-lab'}"
@@ -388,9 +390,9 @@ def test_check_kernel_accepts_the_kernel_that_runs_this_python(monkeypatch, prog
     with_versions(monkeypatch, ipykernel="7.4.0")
     with_kernels(monkeypatch, python3=program)
 
-    finding = doctor.check_kernel()
+    finding = jupyter.check_kernel()
 
-    assert finding == doctor.Finding("OK", "ipykernel 7.4.0; the kernel python3 runs this Python")
+    assert finding == installed.Finding("OK", "ipykernel 7.4.0; the kernel python3 runs this Python")
 
 
 def test_check_kernel_warns_of_the_kernel_of_another_environment(monkeypatch, tmp_path):
@@ -399,7 +401,7 @@ def test_check_kernel_warns_of_the_kernel_of_another_environment(monkeypatch, tm
     with_versions(monkeypatch, ipykernel="7.4.0")
     with_kernels(monkeypatch, python3=other)
 
-    finding = doctor.check_kernel()
+    finding = jupyter.check_kernel()
 
     assert finding.status == "WARN"
     assert finding.found == f"ipykernel 7.4.0, but the kernel python3 runs another Python: {other}"
@@ -414,7 +416,7 @@ def test_check_kernel_points_to_a_kernel_of_another_name(monkeypatch, tmp_path):
     with_versions(monkeypatch, ipykernel="7.4.0")
     with_kernels(monkeypatch, python3=make_environment(tmp_path / "other"), mine=sys.executable)
 
-    finding = doctor.check_kernel()
+    finding = jupyter.check_kernel()
 
     assert (finding.status, finding.remedy) == ("WARN", "choose the kernel mine in the notebook")
 
@@ -424,7 +426,7 @@ def test_check_kernel_warns_where_no_kernel_has_the_courses_name(monkeypatch):
     with_versions(monkeypatch, ipykernel="7.4.0")
     with_kernels(monkeypatch, mine=sys.executable)
 
-    finding = doctor.check_kernel()
+    finding = jupyter.check_kernel()
 
     assert finding.found == "ipykernel 7.4.0, but the kernel python3 runs another Python: none"
     assert finding.remedy == "choose the kernel mine in the notebook"
@@ -439,7 +441,7 @@ def test_check_kernel_reads_what_jupyter_reads(monkeypatch, tmp_path):
     (folder / "kernel.json").write_text(text, encoding="utf-8")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
 
-    finding = doctor.check_kernel()
+    finding = jupyter.check_kernel()
 
     assert finding.status == "WARN"
     assert str(other) in finding.found
@@ -451,8 +453,8 @@ def test_environment_tells_two_environments_of_one_interpreter_apart(tmp_path):
     alias = first.with_name("python3.99")
     alias.touch()
 
-    assert doctor._environment(str(first)) == doctor._environment(str(alias)) == (tmp_path / "first").resolve()
-    assert doctor._environment(str(first)) != doctor._environment(str(second))
+    assert jupyter._environment(str(first)) == jupyter._environment(str(alias)) == (tmp_path / "first").resolve()
+    assert jupyter._environment(str(first)) != jupyter._environment(str(second))
 
 
 def test_environment_of_a_python_deep_below_a_virtual_one_is_its_own(tmp_path):
@@ -462,7 +464,7 @@ def test_environment_of_a_python_deep_below_a_virtual_one_is_its_own(tmp_path):
     deeper.parent.mkdir(parents=True)
     deeper.touch()
 
-    assert doctor._environment(str(deeper)) == deeper.resolve()
+    assert jupyter._environment(str(deeper)) == deeper.resolve()
 
 
 def test_check_book_is_content_without_the_books_package(monkeypatch):
@@ -471,7 +473,7 @@ def test_check_book_is_content_without_the_books_package(monkeypatch):
 
     finding = doctor.check_book()
 
-    assert finding == doctor.Finding("OK", "d2l none, torchvision none, numpy 2.4.6")
+    assert finding == installed.Finding("OK", "d2l none, torchvision none, numpy 2.4.6")
 
 
 def test_check_book_is_content_with_versions_that_fit(monkeypatch):
@@ -479,14 +481,14 @@ def test_check_book_is_content_with_versions_that_fit(monkeypatch):
     with_versions(monkeypatch, **BOOK)
     monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy", "torch==2.13.0", "pillow"])
 
-    assert doctor.check_book() == doctor.Finding("OK", "d2l 1.0.3, torchvision 0.28.0+cpu, numpy 2.4.6")
+    assert doctor.check_book() == installed.Finding("OK", "d2l 1.0.3, torchvision 0.28.0+cpu, numpy 2.4.6")
 
 
 def test_check_book_says_how_d2l_loads_without_torchvision(monkeypatch):
     """Without torchvision d2l is no problem any more: the finding names what loads it."""
     with_versions(monkeypatch, **BOOK | {"torchvision": None})
 
-    assert doctor.check_book() == doctor.Finding(
+    assert doctor.check_book() == installed.Finding(
         "OK",
         "d2l 1.0.3, torchvision none, numpy 2.4.6; load_d2l() of d2lcompute.interop loads it; only its pictures need "
         "torchvision",
@@ -524,7 +526,7 @@ def test_check_book_warns_of_a_torchvision_for_another_torch(monkeypatch, d2l):
     with_versions(monkeypatch, **BOOK | {"d2l": d2l, "torch": "2.14.1"})
     monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy", "torch==2.13.0", "pillow"])
 
-    assert doctor.check_book() == doctor.Finding(
+    assert doctor.check_book() == installed.Finding(
         "WARN",
         f"d2l {d2l or 'none'}, torchvision 0.28.0+cpu, numpy 2.4.6: this torchvision was made for torch 2.13.0, "
         "not for 2.14.1",
@@ -546,7 +548,7 @@ def test_check_folder_leaves_nothing_behind(tmp_path):
 
     findings = [doctor.check_folder(lambda folder=folder: folder, "FAIL", "-") for folder in (tmp_path, missing)]
 
-    assert findings == [doctor.Finding("OK", str(tmp_path)), doctor.Finding("OK", str(missing))]
+    assert findings == [installed.Finding("OK", str(tmp_path)), installed.Finding("OK", str(missing))]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -569,4 +571,4 @@ def test_check_folder_reports_one_whose_place_is_unknown():
 
     finding = doctor.check_folder(place, "FAIL", "set HOME")
 
-    assert finding == doctor.Finding("FAIL", "cannot be written: no home folder", "set HOME")
+    assert finding == installed.Finding("FAIL", "cannot be written: no home folder", "set HOME")

@@ -67,6 +67,7 @@ LATER = {  # component → what it may import inside a function, beside the abov
 }
 # Folder → its parts from the ground up: each imports those before it only. A part is a module or a folder.
 LAYERS = {
+    "doctor": ("installed", "checks", "jupyter"),
     "course": ("merging", "source", "copying", "starting"),
     "exporting": ("assignment", "nbgrader", "otter", "command"),
     "grading": (
@@ -74,7 +75,7 @@ LAYERS = {
         *("points", "grades", "pages", "command"),
     ),
     "exercises": ("sandbox", "checking", "registry", "stubs", "authoring", "learner", "lessons"),
-    "figures": ("style", "outline", "block_diagram", "autograd_graph", "plots", "timeline"),
+    "figures": ("style", "outline", "block_diagram", "graph_layout", "autograd_graph", "plots", "timeline"),
 }
 # What `import d2lcompute` loads of the package itself.
 LOADED = {

@@ -331,7 +331,9 @@ def test_data_folder_is_the_one_that_exercises_use(monkeypatch, tmp_path):
         assert list((tmp_path / name).iterdir()) != []
 
 
-@pytest.mark.parametrize("name", ["__init__", "__main__", "doctor/__init__", "doctor/checks"])
+@pytest.mark.parametrize(
+    "name", ["__init__", "__main__", "doctor/__init__", "doctor/checks", "doctor/installed", "doctor/jupyter"]
+)
 def test_doctor_can_be_read_by_an_older_python(name):
     """Python 3.9 can parse what it needs to say that it is too old; a newer statement would be noticed."""
     source = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")

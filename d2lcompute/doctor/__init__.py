@@ -10,18 +10,16 @@ from functools import partial
 from .._translation import N_, tr
 from .._user_data import user_folder
 from .checks import (
-    Finding,
     check_accelerators,
     check_book,
     check_copy,
     check_folder,
-    check_jupyter,
-    check_kernel,
-    check_optional,
     check_package,
     check_python,
     check_torch,
 )
+from .installed import Finding, check_optional
+from .jupyter import check_jupyter, check_kernel
 
 __all__ = ["CHECKS", "Finding", "diagnose"]
 

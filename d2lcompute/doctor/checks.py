@@ -5,50 +5,36 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-import sysconfig
 import tempfile
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module, metadata, reload
 from pathlib import Path
 from typing import Any
 
 from .._translation import N_, tr
+from .installed import FOLDER, Finding, at_least, pip_line, version_of
 
 __all__ = [
-    "Finding",
     "check_accelerators",
     "check_book",
     "check_copy",
     "check_folder",
-    "check_jupyter",
-    "check_kernel",
-    "check_optional",
     "check_package",
     "check_python",
     "check_torch",
 ]
 
-_SELECTOR, _FOLDER = N_("with the selector on pytorch.org"), Path(__file__).resolve().parents[1]
+_SELECTOR = N_("with the selector on pytorch.org")
 _BOOK = {"numpy": "2.0", "ipython": "8.20", "matplotlib": "3.9", "matplotlib-inline": "0.1", "pandas": "2.2"}
 _BOOK |= {"pillow": "10.2", "requests": "2.31", "scipy": "1.13"}  # what d2l imports, as in the extra `book`
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found: ``OK``, ``WARN`` (part of the course suffers) or ``FAIL`` (it cannot run), and the remedy."""
-
-    status: str
-    found: str
-    remedy: str = ""
 
 
 def check_python() -> Finding:
     """Python is new enough."""
     found = f"{sys.version.split()[0]} at {sys.executable}"
     return (
-        Finding("OK", found) if _at_least(found, "3.11") else Finding("FAIL", found, tr("install Python 3.11 or newer"))
+        Finding("OK", found) if at_least(found, "3.11") else Finding("FAIL", found, tr("install Python 3.11 or newer"))
     )
 
 
@@ -72,7 +58,7 @@ def check_torch() -> Finding:
             tr("rename that file or folder"),
         )
     found, build = f"{torch.__version__}, {_build(torch)} build", _build(torch)
-    if not _at_least(torch.__version__, "2.10"):
+    if not at_least(torch.__version__, "2.10"):
         return Finding("FAIL", found, tr("2.10 or newer is needed: upgrade it {selector}", selector=tr(_SELECTOR)))
     usable, why = _usable(torch)
     if build == "CPU" and not usable and shutil.which("nvidia-smi"):
@@ -111,76 +97,19 @@ def check_package() -> Finding:
             reload(package)  # raises what the package held back, so that the doctor could start
     except Exception as error:
         cause = error.__cause__ or error
-        remedy = tr("mend what says FAIL in the other lines, then: {pip}", pip=_pip("d2lcompute"))
+        remedy = tr("mend what says FAIL in the other lines, then: {pip}", pip=pip_line("d2lcompute"))
         return Finding(
             "FAIL", tr("its import fails: {error}: {words}", error=type(cause).__name__, words=cause), remedy
         )
-    if (version := _version("d2lcompute")) is None:
-        found = tr("used from {folder}, but not installed: notebooks in other folders cannot import it", folder=_FOLDER)
-        return Finding("WARN", found, _pip("d2lcompute"))
-    return Finding("OK", f"{version} in {_FOLDER}")
-
-
-def check_optional(name: str, oldest: str, extra: str, purpose: str) -> Finding:
-    """A package is there and new enough; ``extra`` is the extra of d2lcompute that brings it, if it is optional."""
-    if (version := _version(name)) is None:
-        source = f"d2lcompute[{extra}]" if extra else f"{name}>={oldest}"
-        return Finding("WARN", tr("not installed; it is for {purpose}", purpose=tr(purpose)), _pip(source))
-    if not _at_least(version, oldest):
-        return Finding(
-            "WARN", tr("{version} is older than {oldest}", version=version, oldest=oldest), _pip(f"{name}>={oldest}")
-        )
-    return Finding("OK", version)
-
-
-def check_jupyter() -> Finding:
-    """JupyterLab is there, and its command starts the one of this Python."""
-    finding = check_optional("jupyterlab", "4.2", "notebooks", tr("opening notebooks"))
-    command = shutil.which("jupyter-lab")
-    if finding.status != "OK" or command is None:
-        return finding
-    schemes = (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user"))
-    homes = {Path(sysconfig.get_path("scripts", scheme)).resolve() for scheme in schemes}
-    if homes.isdisjoint({Path(command).parent.resolve(), Path(command).resolve().parent}):
-        found = tr(
-            "{found}, but the command jupyter-lab belongs to another Python: {command}",
-            found=finding.found,
-            command=command,
-        )
-        return Finding("WARN", found, tr('start it with "{executable}" -m jupyterlab', executable=sys.executable))
-    return finding
-
-
-def check_kernel() -> Finding:
-    """A notebook that asks for the kernel ``python3``, as the course's do, gets this very Python."""
-    finding = check_optional("ipykernel", "6.29", "notebooks", tr("running notebooks"))
-    if finding.status != "OK":
-        return finding
-    specs = import_module("jupyter_client.kernelspec").KernelSpecManager().get_all_specs()
-    programs = {name: entry["spec"]["argv"][0] for name, entry in specs.items() if entry["spec"]["argv"]}
-    ours = [name for name, program in programs.items() if _environment(program) == _environment(sys.executable)]
-    if "python3" in ours:
-        return Finding("OK", tr("ipykernel {found}; the kernel python3 runs this Python", found=finding.found))
-    found = tr(
-        "ipykernel {found}, but the kernel python3 runs another Python: {program}",
-        found=finding.found,
-        program=programs.get("python3", tr("none")),
-    )
-    kernel = (ours or ["d2lcompute"])[0]
-    if ours:
-        return Finding("WARN", found, tr("choose the kernel {kernel} in the notebook", kernel=kernel))
-    remedy = tr(
-        'run "{executable}" -m ipykernel install --user --name {kernel}, '
-        "then choose the kernel {kernel} in the notebook",
-        executable=sys.executable,
-        kernel=kernel,
-    )
-    return Finding("WARN", found, remedy)
+    if (version := version_of("d2lcompute")) is None:
+        found = tr("used from {folder}, but not installed: notebooks in other folders cannot import it", folder=FOLDER)
+        return Finding("WARN", found, pip_line("d2lcompute"))
+    return Finding("OK", f"{version} in {FOLDER}")
 
 
 def check_book() -> Finding:
     """The book's package, where it is there, stands beside current libraries, and a torchvision that fits or none."""
-    d2l, vision, numpy, torch = (_version(name) for name in ("d2l", "torchvision", "numpy", "torch"))
+    d2l, vision, numpy, torch = (version_of(name) for name in ("d2l", "torchvision", "numpy", "torch"))
     found = f"d2l {d2l or 'none'}, torchvision {vision or 'none'}, numpy {numpy or 'none'}"
     wanted = re.search(r"torch ?\(?==([\d.]+)", " ".join(metadata.requires("torchvision") or ()) if vision else "")
     if wanted and (torch or "").split("+")[0] != wanted[1]:
@@ -195,11 +124,11 @@ def check_book() -> Finding:
             ),
             remedy,
         )
-    if lacking := [name for name, oldest in _BOOK.items() if d2l and not _at_least(_version(name) or "0.0", oldest)]:
+    if lacking := [name for name, oldest in _BOOK.items() if d2l and not at_least(version_of(name) or "0.0", oldest)]:
         return Finding(
             "WARN",
             tr("{found}: d2l lacks a current {lacking}", found=found, lacking=", ".join(lacking)),
-            _pip("d2lcompute[book]"),
+            pip_line("d2lcompute[book]"),
         )
     loader = tr("load_d2l() of d2lcompute.interop loads it; only its pictures need torchvision")
     return Finding("OK", f"{found}; {loader}" if d2l and not vision else found)
@@ -241,21 +170,6 @@ def check_folder(place: Callable[[], str | Path], status: str, remedy: str) -> F
         return Finding(status, tr("cannot be written: {error}", error=error), tr(remedy))
 
 
-def _at_least(version: str, oldest: str) -> bool:
-    numbers = [[int(number) for number in re.findall(r"\d+", text)[:2]] for text in (version, oldest)]
-    return numbers[0] >= numbers[1]
-
-
-def _version(name: str) -> str | None:
-    return next((distribution.version for distribution in metadata.distributions(name=name)), None)
-
-
-def _pip(requirement: str) -> str:
-    own = requirement.startswith("d2lcompute") and _version("d2lcompute") is None
-    source = f'-e "{_FOLDER.parent}{requirement[len("d2lcompute") :]}"' if own else f'"{requirement}"'
-    return f'"{sys.executable}" -m pip install {source}'
-
-
 def _build(torch: Any) -> str:
     for label, name in (("CUDA", "cuda"), ("ROCm", "hip"), ("XPU", "xpu")):
         if version := getattr(torch.version, name, None):
@@ -267,11 +181,3 @@ def _usable(torch: Any) -> tuple[bool, str]:
     with warnings.catch_warnings(record=True) as caught:  # torch warns why a GPU that it was built for does not work
         warnings.simplefilter("always")
         return torch.accelerator.is_available(), "".join(f" ({warning.message})" for warning in caught[:1])
-
-
-def _environment(program: str) -> Path:
-    """Return what tells environments apart: the folder of a virtual one, else the interpreter itself."""
-    if re.fullmatch(r"python(\d(\.\d+)?)?", program):
-        program = sys.executable  # Jupyter starts such a kernel with its own Python: check_jupyter looks whose that is
-    path = Path(shutil.which(program) or program).absolute()
-    return next((folder for folder in path.parents[:2] if (folder / "pyvenv.cfg").is_file()), path).resolve()
