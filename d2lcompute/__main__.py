@@ -84,7 +84,7 @@ def _add_grade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command of a teacher."""
     grade = commands.add_parser(
         "grade",
-        help="check a class of submissions, each answer in a process of its own",
+        help="check a class of submissions, each learner's in a process that is shut in",
         description="Check every answer in a folder of submissions: a notebook a learner, a folder a learner, or "
         "nbgrader's or Moodle's tree. Writes grades.csv, grades.json, summary.html and a feedback page a learner.",
         epilog="Stopped or killed, the same command goes on where it was. docs/teaching.md says what is confined.",

@@ -171,7 +171,7 @@ def test_search_says_that_nothing_was_found(new_page, address, language, query):
     """What the course does not have is not found."""
     page = new_page()
     page.goto(f"{address}/{language}/search.html?q={query}")
-    page.wait_for_timeout(2000)
+    page.wait_for_function("document.querySelector('#search-results .search-summary')?.innerText")  # it has ended
 
     assert page.locator("#search-results ul.search li").count() == 0
 
@@ -185,7 +185,9 @@ def test_search_field_leads_to_results(new_page, address, language):
     page.keyboard.type("Sequential")
     page.keyboard.press("Enter")
 
-    page.wait_for_selector("#search-results ul.search li a", timeout=15_000)
+    page.wait_for_function("document.querySelector('#search-results .search-summary')?.innerText", timeout=15_000)
+    found = page.eval_on_selector_all("#search-results ul.search li a", "all => all.map(each => each.href)")
+    assert any(f"/{language}/01_blocks.html" in each for each in found), found
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

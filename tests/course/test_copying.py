@@ -16,6 +16,7 @@ from d2lcompute.course.copying import write_course
 from d2lcompute.course.merging import MARK
 from d2lcompute.course.source import CourseError, languages, outdated, source_folder
 from d2lcompute.doctor.checks import check_copy
+from d2lcompute.exercises.registry import find, names
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = len(list((ROOT / "notebooks" / "en").glob("*.ipynb")))
@@ -404,6 +405,9 @@ def test_the_readme_names_every_notebook_and_its_minutes():
     for text in (readme, (source_folder("en") / "00_start_here.ipynb").read_text(encoding="utf-8")):
         assert f"about {hours:.0f} hours" in text
         assert f"about {chapter:.0f}." in text
+    minutes = {notebook: sum(find(name).minutes for name in exercises) for notebook, exercises in names().items()}
+    of_chapter = sum(value for notebook, value in minutes.items() if "01" <= notebook[:2] <= "07")
+    assert f"about {sum(minutes.values()) / 60:.0f} hours, {of_chapter / 60:.0f} of them the chapter's" in readme
 
 
 def test_unfinished_files_of_a_killed_run_are_removed(small, folder):

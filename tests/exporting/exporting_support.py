@@ -20,7 +20,8 @@ from d2lcompute.grading.pool import judged_here
 NOTEBOOK = "01_blocks"
 SOLUTIONS = {name: source_of(find(name)) for name in names()[NOTEBOOK]}
 FULL = {name: find(name).difficulty for name in SOLUTIONS}
-STUB = find("residual_block").stub.strip()
+STUBS = {name: find(name).stub.strip() for name in SOLUTIONS}
+STUB = STUBS["residual_block"]
 RIGHT = SOLUTIONS["residual_block"]
 ENDLESS = RIGHT.replace("return X", "while True:\n            pass\n        return X")
 
@@ -57,6 +58,14 @@ def hand_in(version, answers, path):
         cells[f"exercise-{name.replace('_', '-')}-stub"].source = answer
     path.parent.mkdir(parents=True)
     nbformat.write(notebook, path)
+
+
+def stubs_in(version):
+    """Return what the version for learners has in the cells of the answers, by exercise; no solution is left in it."""
+    notebook = nbformat.read(version, as_version=4)
+    assert not any("SOLUTION" in cell.source for cell in notebook.cells)
+    cells = {cell.id: cell.source.strip() for cell in notebook.cells}
+    return {name: cells[f"exercise-{name.replace('_', '-')}-stub"] for name in names()[NOTEBOOK]}
 
 
 def ours(folder, scratch):

@@ -10,17 +10,18 @@ import time
 from functools import partial
 
 import pytest
-from distributed import LocalCluster
+from distributed import KilledWorker, LocalCluster
 
 from d2lcompute.__main__ import main
 from d2lcompute.exercises.learner.help import source_of
 from d2lcompute.exercises.registry import find, names
+from d2lcompute.grading import cluster as cluster_module
 from d2lcompute.grading.cluster import judged_on
 from d2lcompute.grading.grades import grade
 from d2lcompute.grading.ledger import Ledger
 from d2lcompute.grading.pages import write_pages
 from d2lcompute.grading.pool import judged_here
-from tests.grading.grading_support import HOSTILE, NOT_CONFINED, RIGHT, hand_in, notebook, wrong_sources
+from tests.grading.grading_support import HOSTILE, NOT_CONFINED, RIGHT, hand_in, job, notebook, wrong_sources
 
 EVERY = [name for exercises in names().values() for name in exercises if name != "big_and_small"]  # it measures time
 SLOW = {
@@ -134,6 +135,24 @@ def test_what_a_lost_worker_had_is_done_again(tmp_path):
     assert done[-1] == 20
 
 
+def test_answers_that_end_their_workers_have_their_verdict_by_that():
+    """The scheduler gives up on what killed worker after worker; another failure is ours, and raises."""
+    answers = [job(RIGHT), job(RIGHT.replace("dim=-1", "dim=0"))]
+
+    class Future:
+        def __init__(self, error):
+            self.error = error
+
+        def exception(self):
+            return self.error
+
+    killed = Future(KilledWorker("answers", "tcp://127.0.0.1:1", 3))
+
+    assert [verdict.status for verdict in cluster_module._verdicts(killed, answers)] == ["died", "died"]
+    with pytest.raises(ZeroDivisionError):
+        cluster_module._verdicts(Future(ZeroDivisionError()), answers)
+
+
 def test_no_scheduler_is_an_error(tmp_path, capsys):
     """In words, and soon."""
     hand_in(tmp_path / "class", "ada", notebook({"parallel_block": RIGHT}))
@@ -216,9 +235,9 @@ def test_the_same_answer_is_judged_once(tmp_path):
         hand_in(folder, learner, notebook({"parallel_block": RIGHT}))
 
     def judging(jobs):
-        for job, verdict in judged_here(jobs, workers=1, confined=not NOT_CONFINED):
-            judged.append(job.exercise)
-            yield job, verdict
+        for answer, verdict in judged_here(jobs, workers=1, confined=not NOT_CONFINED):
+            judged.append(answer.exercise)
+            yield answer, verdict
 
     grades, _ = graded(folder, tmp_path / "out", judging)
 

@@ -28,55 +28,42 @@ def sees_what_is_shared(answer: Answer, trial: Trial) -> None:
     X = trial.tensor(*trial.sizes(2, 3, 6))
     other_start = tr("Each begins at a place of its own, but the memory is one: a slice notes where to start in it.")
     other_shape = tr("The shapes differ, the memory is one: a view gives the same elements another shape.")
-    for first, second, a, b, remark in (
-        ("X", "X.T", X, X.T, other_shape),
-        ("X", "X.reshape(-1)", X, X.reshape(-1), other_shape),
-        (
-            "X",
-            "X.detach()",
-            X,
-            X.detach(),
-            tr("detach() takes the history away and leaves the values where they are."),
-        ),
-        ("X[1]", "X", X[1], X, other_start),
-        ("X[0]", "X[2]", X[0], X[2], other_start),
-        ("X[:, 1]", "X[2:]", X[:, 1], X[2:], other_start),
+    no_history = tr("detach() takes the history away and leaves the values where they are.")
+    for first, second, pair, remark in (
+        ("X", "X.T", (X, X.T), other_shape),
+        ("X", "X.reshape(-1)", (X, X.reshape(-1)), other_shape),
+        ("X", "X.detach()", (X, X.detach()), no_history),
+        ("X[1]", "X", (X[1], X), other_start),
+        ("X[0]", "X[2]", (X[0], X[2]), other_start),
+        ("X[:, 1]", "X[2:]", (X[:, 1], X[2:]), other_start),
     ):
-        _try(
-            answer,
-            trial,
-            tr("{first} and {second}, X of shape {shape}", first=first, second=second, shape=tuple(X.shape)),
-            (a, b),
-            expected=True,
-            remark=remark,
-        )
+        _try(answer, trial, _named(first, second, X), pair, expected=True, remark=remark)
 
 
 def sees_what_is_copied(answer: Answer, trial: Trial) -> None:
     """A tensor and its copy share no memory, however equal they are."""
     X = trial.tensor(*trial.sizes(2, 3, 6))
     remark = tr("The values are equal, the memory is not one: writing into the copy leaves the other as it is.")
-    for first, second, a, b in (
-        ("X", "X.clone()", X, X.clone()),
-        ("X[1]", "X[[1]]", X[1], X[[1]]),
-        ("X.T", "X.T.reshape(-1)", X.T, X.T.reshape(-1)),
-        ("X[1]", "X[1] + 0", X[1], X[1] + 0),
+    for first, second, pair in (
+        ("X", "X.clone()", (X, X.clone())),
+        ("X[1]", "X[[1]]", (X[1], X[[1]])),
+        ("X.T", "X.T.reshape(-1)", (X.T, X.T.reshape(-1))),
+        ("X[1]", "X[1] + 0", (X[1], X[1] + 0)),
     ):
-        _try(
-            answer,
-            trial,
-            tr("{first} and {second}, X of shape {shape}", first=first, second=second, shape=tuple(X.shape)),
-            (a, b),
-            expected=False,
-            remark=remark,
-        )
+        _try(answer, trial, _named(first, second, X), pair, expected=False, remark=remark)
 
 
 def tells_empty_ones_apart(answer: Answer, trial: Trial) -> None:
     """Two tensors without elements, made one after the other, share nothing."""
     remark = tr("A tensor without elements has no memory, and its address is 0. What follows if both addresses are 0?")
     pair = torch.empty(0), torch.empty(0, trial.size())
-    _try(answer, trial, f"torch.empty(0) and torch.empty(0, {pair[1].shape[1]})", pair, expected=False, remark=remark)
+    text = tr("{first} and {second}", first="torch.empty(0)", second=f"torch.empty(0, {pair[1].shape[1]})")
+    _try(answer, trial, text, pair, expected=False, remark=remark)
+
+
+def _named(first: str, second: str, X: torch.Tensor) -> str:
+    """Say which pair is asked about."""
+    return tr("{first} and {second}, X of shape {shape}", first=first, second=second, shape=tuple(X.shape))
 
 
 def _try(
