@@ -26,6 +26,7 @@ ORIGINAL = NOTEBOOKS / "en"
 KEY = "translates"
 """In the metadata of a translated cell: the hash of the English text."""
 
+_TASK = re.compile("exercise-.*-task")  # the cell that poses an exercise, which is written from the catalogue
 _PAGE_MARK = re.compile(r"\n<!-- translates (?P<hash>[0-9a-f]+) -->\n\Z")
 
 
@@ -98,7 +99,7 @@ def _with_translation(
 
 def posed(cell: nbformat.NotebookNode, language: str) -> str:
     """Return the task of an exercise in a language, from the catalogue of messages; nothing for any other cell."""
-    if not re.fullmatch(r"exercise-.*-task", cell.id):
+    if not _TASK.fullmatch(cell.id):
         return ""
     name = cell.id.removeprefix("exercise-").removesuffix("-task").replace("-", "_")
     with speaking(language):
@@ -110,7 +111,7 @@ def stale_cells(original: nbformat.NotebookNode, edition: nbformat.NotebookNode)
     there = {cell.id: cell for cell in edition.cells}
     for cell in original.cells:
         words = words_of(cell)
-        if not words or re.fullmatch(r"exercise-.*-task", cell.id):
+        if not words or _TASK.fullmatch(cell.id):
             continue
         marked = there[cell.id].metadata.get(KEY) if cell.id in there else None
         if marked != digest(words):
@@ -183,7 +184,7 @@ def accept(language: str, places: Sequence[str]) -> None:
         if not wanted or not all(cell.id in words for cell in wanted):
             raise ValueError(f"{place} is no page, notebook or cell of the {language} edition: write 01_blocks:cell-id")
         for cell in wanted:
-            if words[cell.id] and not re.fullmatch(r"exercise-.*-task", cell.id):
+            if words[cell.id] and not _TASK.fullmatch(cell.id):
                 cell.metadata[KEY] = digest(words[cell.id])
         (folder / f"{name}.ipynb").write_text(
             nbformat.writes(edition, indent=1, ensure_ascii=False) + "\n", "utf-8", newline="\n"

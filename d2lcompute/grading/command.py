@@ -6,6 +6,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+from .._translation import tr
 from .confinement import confined_here, lacking
 from .grades import Judging, grade
 from .ledger import Ledger
@@ -47,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nd2lcompute grade: stopped; what is graded is kept, the same command goes on", file=sys.stderr)
         return 130
-    print(f"{len(grades.verdicts)} learners, {len(grades.exercises)} exercises: {out / 'summary.html'}")
+    counts = {"count": len(grades.verdicts), "exercises": len(grades.exercises)}
+    print(tr("Learners: {count}. Exercises: {exercises}.", **counts), out / "summary.html")
     print(
         f"{len(written)} files in {out}: grades.csv, grades.json, summary.html, and feedback/ with two pages a learner"
     )

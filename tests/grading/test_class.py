@@ -169,7 +169,7 @@ def test_the_command_writes_everything(tmp_path, capsys):
 
     assert main(["grade", str(tmp_path / "class"), "--jobs", "1", "--points", str(tmp_path / "points.toml")]) == 0
 
-    assert "1 learners, 2 exercises" in capsys.readouterr().out
+    assert "Learners: 1. Exercises: 2. " in capsys.readouterr().out
     assert (tmp_path / "grades" / "grades.csv").read_text() == (
         "learner,parallel_block,residual_block,total,of\nada,7,0,7,8\n"
     )
