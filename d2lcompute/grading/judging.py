@@ -1,4 +1,4 @@
-"""Judging: in the process of one answer, run it and check it, and see whether it has changed the checker."""
+"""Judging: in the process of a learner, run an answer and check it, and see whether it has changed the checker."""
 
 import hashlib
 import linecache

@@ -23,6 +23,7 @@ from d2lcompute.grading.pages import write_pages
 from d2lcompute.grading.pool import judged_here
 from tests.grading.grading_support import HOSTILE, NOT_CONFINED, RIGHT, hand_in, job, notebook, wrong_sources
 
+IMPORTED = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
 EVERY = [name for exercises in names().values() for name in exercises if name != "big_and_small"]  # it measures time
 SLOW = {
     "loops in C",
@@ -37,11 +38,6 @@ pytestmark = pytest.mark.skipif(
     bool(NOT_CONFINED) and os.geteuid() == 0, reason=f"the grader refuses to run as root here: {NOT_CONFINED}"
 )
 DAMAGED = {"empty": "", "cut": '{"cells": [', "a list": "[]", "no text": "\x00"}
-
-
-def given_of(name):
-    """Return the lines that the course's notebook has beside an answer: what torch is called there."""
-    return "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
 
 
 def make_class(folder, count, *, hostile=True):
@@ -68,7 +64,7 @@ def make_class(folder, count, *, hostile=True):
                 source, status = draw.choice(wrong_sources(name))[0], "failed"
             elif kind == 3:
                 source, status = find(name).stub, "not attempted"
-            hand_in(folder, learner, notebook({name: given_of(name) + source if kind != 3 else source}))
+            hand_in(folder, learner, notebook({name: IMPORTED + source if kind != 3 else source}))
             expected[learner] = {name: status}
     return expected
 
